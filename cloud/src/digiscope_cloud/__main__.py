@@ -1,0 +1,47 @@
+"""`digiscope-cloud`: one command for each process and tool; a subcommand imports only what it needs."""
+
+from importlib import import_module
+from typing import Final
+
+import click
+
+# Subcommand to "module:command". A module is imported when its command runs, and its extra must be installed then.
+COMMANDS: Final = {
+    "bridge": "digiscope_cloud.bridge.__main__:bridge",
+    "worker": "digiscope_cloud.worker.__main__:worker",
+    "fleet": "digiscope_cloud.fleet.__main__:fleet",
+    "provision": "digiscope_cloud.fleet.provision_command:provision",
+    "local": "digiscope_cloud.local.__main__:local",
+    "train": "digiscope_cloud.learning.__main__:train",
+    "evaluate": "digiscope_cloud.learning.__main__:evaluate",
+}
+
+
+class LazyGroup(click.Group):
+    """Resolves subcommands by name, https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS) if ctx else []
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module_name, _, attribute = COMMANDS[cmd_name].partition(":")
+        try:
+            command = getattr(import_module(module_name), attribute)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("digiscope_cloud"):
+                raise
+            ctx.fail(f"{cmd_name} needs the package {error.name!r}: install digiscope-cloud with the right extra")
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(package_name="digiscope-cloud")
+def main() -> None:
+    """DigiScope's cloud side. Research use only, not a diagnosis."""
+
+
+if __name__ == "__main__":
+    main()
