@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from digiscope_edge.events import Event
 from digiscope_shared.codec import Envelope
 from digiscope_shared.errors import DigiScopeError
 from digiscope_shared.messages import Prescreen
@@ -91,3 +92,14 @@ class Uplink(Protocol):
 
     def stop(self, deadline_s: float) -> None:
         """Disconnect in order, within the deadline."""
+
+
+class Display(Protocol):
+    """What a person sees; drawn from events alone."""
+
+    def start(self) -> None: ...
+
+    def show(self, event: Event) -> None:
+        """Take an event, on any thread."""
+
+    def stop(self) -> None: ...
