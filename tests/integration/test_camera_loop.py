@@ -108,6 +108,15 @@ def test_a_hanging_driver_is_left_behind(start: Callable[..., Rig]) -> None:
     wait_until(lambda: rig.device.closed == MAX_STUCK_READERS, what="each hanging reader closed its own source")
 
 
+def test_stop_tells_whether_a_reader_hangs(start: Callable[..., Rig]) -> None:
+    healthy, hanging = start(), start()
+    for rig in (healthy, hanging):
+        rig.wait_for_state("ok")
+    hanging.device.hang()
+    assert healthy.loop.stop()
+    assert not hanging.loop.stop(deadline_s=0.3)
+
+
 def test_asleep_is_idle_and_a_key_wakes_it(start: Callable[..., Rig]) -> None:
     rig = start(replace(QUICK, sleep_after_s=0.2))
     rig.wait_for_state("ok")

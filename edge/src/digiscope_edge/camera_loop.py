@@ -72,12 +72,20 @@ class CameraLoop:
         self._on_event(CameraChanged(health=self._health))
         self._thread.start()
 
-    def stop(self, deadline_s: float = 2.0) -> None:
-        """Stop; a reader that hangs in its driver is left behind (daemon thread)."""
+    def stop(self, deadline_s: float = 2.0) -> bool:
+        """Stop and return whether every thread ended in time; False where a reader hangs in its driver.
+
+        A thread that comes back from OpenCV's C++ while Python shuts down aborts the process ("FATAL: exception not
+        rethrown", https://github.com/python/cpython/issues/87135): after False, end with `os._exit`.
+        """
+        deadline_at_s = time.monotonic() + deadline_s
         self._stopping.set()
         self._wake.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
+        if self._thread.is_alive():
             self._thread.join(deadline_s)
+        for reader in tuple(self._stuck):
+            reader.join(max(0.0, deadline_at_s - time.monotonic()))
+        return not self._thread.is_alive() and not any(reader.is_alive for reader in self._stuck)
 
     @property
     def health(self) -> CameraHealth:
