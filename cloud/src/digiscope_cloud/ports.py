@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from digiscope_shared.codec import Envelope
@@ -39,15 +40,24 @@ class ObjectStore(Protocol):
         """Return `gs://bucket/`."""
 
     def create(
-        self, name: str, content: bytes, *, content_type: str, metadata: dict[str, str] | None = None
+        self,
+        name: str,
+        content: bytes,
+        *,
+        content_type: str,
+        metadata: dict[str, str] | None = None,
+        custom_time: datetime | None = None,
     ) -> StoredObject:
-        """Write only where nothing is (`if_generation_match=0`); AlreadyExistsError otherwise."""
+        """Write only where nothing is (`if_generation_match=0`); AlreadyExistsError otherwise.
+
+        An object with a custom time is deleted by the bucket's lifecycle rule a day after it.
+        """
 
     def replace(self, name: str, content: bytes, *, content_type: str, generation: int) -> StoredObject:
         """Write only over that generation (0: only where nothing is); ConflictError otherwise."""
 
     def read(self, name: str) -> tuple[bytes, StoredObject]:
-        """Return content and what it is; NotFoundError."""
+        """Return content and what it is, without its metadata, which `find` tells; NotFoundError."""
 
     def find(self, name: str) -> StoredObject | None:
         """Return what it is, without its content; None where it isn't."""
@@ -60,7 +70,10 @@ class EventPublisher(Protocol):
     """Publishes to Pub/Sub and returns when the service has confirmed."""
 
     def publish(self, pubsub_topic_id: str, envelope: Envelope, *, ordering_key: str = "") -> None:
-        """Raise TransientError where the service did not confirm in time."""
+        """Raise TransientError where the service did not confirm in time, PermanentError where it never will.
+
+        One ordering key keeps its order if one thread at a time publishes it.
+        """
 
 
 class Delivery(Protocol):

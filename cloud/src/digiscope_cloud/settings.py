@@ -10,3 +10,5 @@ from dataclasses import dataclass
 class CloudSettings:
     project: str
     bucket: str
+    # Where a bucket is made: a region or multi-region of Cloud Storage. Health data of Europe stays there.
+    location: str = "EU"
