@@ -10,7 +10,7 @@ from rich.console import Console
 from digiscope_edge import events as happened
 from digiscope_edge.adapters.keyboard import Keyboard
 from digiscope_edge.adapters.plain_log import PlainLog
-from digiscope_edge.adapters.terminal import Terminal, render
+from digiscope_edge.adapters.terminal import AgentConsole, Terminal, render
 from digiscope_edge.terminal_view import TerminalView
 from digiscope_shared.lesions import DISCLAIMER
 from digiscope_shared.messages import CameraHealth
@@ -100,6 +100,25 @@ def test_plain_log_is_one_line_an_event() -> None:
     assert lines[1] == f"capture #7 captured: camera:0, 84 kB, preliminary nv 0.81 routine ({DISCLAIMER})"
     assert lines[3] == f"capture #7 answered: mel 0.63 refer in 1.4 s ({DISCLAIMER})"
     assert DISCLAIMER in lines[0]
+
+
+class HungUp(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("make", ["plain", "live"])
+def test_a_reader_that_hung_up_harms_nobody(make: str) -> None:
+    view = TerminalView(device_id="pi")
+    console = AgentConsole(file=HungUp(), width=80, height=24, force_terminal=True)
+    display: Display = PlainLog(view, stream=HungUp()) if make == "plain" else Terminal(view, console=console)
+    display.start()
+    display.show(accepted("a", 7))
+    display.stop()
+    assert view.counts["captured"] == 1
 
 
 class TestKeyboard:

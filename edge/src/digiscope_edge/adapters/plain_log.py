@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TextIO
 
+import structlog
+
 from digiscope_edge import events as happened
 from digiscope_edge.terminal_view import TerminalView, duration_text, shown, size_text
 from digiscope_shared.lesions import DISCLAIMER
+
+log = structlog.get_logger()
 
 
 class PlainLog:
@@ -19,6 +23,7 @@ class PlainLog:
         self._stream = stream
         self._clock = clock
         self._lock = threading.Lock()
+        self._reader_gone = False
 
     def start(self) -> None:
         self._write(f"DigiScope {self._view.device_id}: {DISCLAIMER}")
@@ -33,8 +38,15 @@ class PlainLog:
         self._write(f"ended: {counts} ({DISCLAIMER})")
 
     def _write(self, line: str) -> None:
-        self._stream.write(f"{shown(line)}\n")
-        self._stream.flush()
+        if self._reader_gone:
+            return
+        try:
+            self._stream.write(f"{shown(line)}\n")
+            self._stream.flush()
+        except OSError as error:
+            # `run | head`, or a full disk: captures matter more than lines about them.
+            self._reader_gone = True
+            log.warning("plain_log_ended", error=str(error))
 
 
 def line_of(event: happened.Event, view: TerminalView) -> str:

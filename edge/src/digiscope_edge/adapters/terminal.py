@@ -1,5 +1,6 @@
 """The live table, readable on an 80-column console and over SSH: redrawn when something changed, not all the time."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +34,13 @@ FIXED_LINES: Final = 7
 MIN_ROWS: Final = 3
 
 
+class AgentConsole(Console):
+    """rich's console ends the process when its reader is gone; an agent without a screen has work to do."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 class Terminal:
     """Display on a terminal. `show` may be called from any thread."""
 
@@ -46,7 +54,7 @@ class Terminal:
     ) -> None:
         self._view = view
         self._keys = keys
-        self._console = console or Console()
+        self._console = console or AgentConsole()
         self._clock = clock
         self._changed = threading.Condition()
         self._dirty = False
@@ -55,7 +63,8 @@ class Terminal:
         self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
 
     def start(self) -> None:
-        self._live.start()
+        with contextlib.suppress(OSError):
+            self._live.start()
         self._redraw()
         self._thread.start()
 
@@ -73,7 +82,8 @@ class Terminal:
         if self._thread.is_alive():
             self._thread.join()
         self._redraw()
-        self._live.stop()
+        with contextlib.suppress(OSError):
+            self._live.stop()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -88,7 +98,9 @@ class Terminal:
     def _redraw(self) -> None:
         with self._changed:
             drawn = render(self._view, self._clock(), height=self._console.height, keys=self._keys)
-        self._live.update(drawn, refresh=True)
+        # A terminal that hung up (SSH gone) takes nothing more; the agent goes on without it.
+        with contextlib.suppress(OSError):
+            self._live.update(drawn, refresh=True)
 
 
 def render(view: TerminalView, now_s: float, *, height: int, keys: str = "") -> RenderableType:
