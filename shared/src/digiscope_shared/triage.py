@@ -9,7 +9,7 @@ from digiscope_shared.messages import Triage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingPoints:
-    """Malignant probabilities chosen on the calibration part: `refer` from `refer_from`, `review` from `review_from`."""
+    """Malignant probabilities, chosen on the calibration part, from which to review and from which to refer."""
 
     review_from: float
     refer_from: float
