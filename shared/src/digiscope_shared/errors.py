@@ -18,6 +18,7 @@ class Reason(StrEnum):
     TOO_SLOW = "too-slow"
     BAD_CONFIG = "bad-config"
     BAD_BUNDLE = "bad-bundle"
+    BAD_SIGNATURE = "bad-signature"
 
 
 class DigiScopeError(Exception):
