@@ -1,13 +1,16 @@
 """The camera loop on OpenCV and a real MJPEG stream that freezes, falls silent, dies and comes back."""
 
+import contextlib
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
+from digiscope_edge.adapters.opencv_camera import OpencvCamera
 from digiscope_edge.camera_bootstrap import camera_loop
 from digiscope_edge.camera_loop import CameraLoop
 from digiscope_edge.camera_settings import CameraSettings
-from digiscope_edge.ports import SourceImage
+from digiscope_edge.ports import FrameBgr, SourceImage, SourceLostError
 from tests.support.mjpeg_server import MjpegServer
 from tests.support.waiting import wait_until
 
@@ -62,6 +65,25 @@ def test_frozen_picture_is_seen(loop: CameraLoop, server: MjpegServer, images: l
     assert images == []
     server.thaw()
     wait_for_state(loop, "ok")
+
+
+def test_a_frame_cut_in_half_is_never_given() -> None:
+    def plain(number: int) -> FrameBgr:
+        return np.full((240, 320, 3), 40 + number * 25 % 200, dtype=np.uint8)
+
+    with MjpegServer(draw=plain) as server:
+        camera = OpencvCamera(CameraSettings(source=server.url, open_timeout_s=2, read_timeout_s=1))
+        camera.open()
+        frames = [camera.read() for _ in range(3)]
+        server.cut_in_a_frame()
+        with contextlib.suppress(SourceLostError):
+            while len(frames) < 1000:
+                frames.append(camera.read())
+        camera.close()
+    assert len(frames) > 3
+    for frame_bgr in frames:
+        assert frame_bgr is not None
+        assert np.ptp(frame_bgr) <= 2, "two frames in one"
 
 
 def test_silent_stream_ends_in_a_restart(loop: CameraLoop, server: MjpegServer) -> None:

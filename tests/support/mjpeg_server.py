@@ -26,6 +26,7 @@ class MjpegServer:
         self._speaks = threading.Event()
         self._speaks.set()
         self._frozen = threading.Event()
+        self._cut = threading.Event()
         self._clients: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -58,6 +59,10 @@ class MjpegServer:
 
     def speak(self) -> None:
         self._speaks.set()
+
+    def cut_in_a_frame(self) -> None:
+        """Send half of the next frame to each client, then end the connection."""
+        self._cut.set()
 
     def die(self) -> None:
         self._dead.set()
@@ -105,6 +110,9 @@ class MjpegServer:
                 number += not self._frozen.is_set()
                 jpeg = cv2.imencode(".jpg", self._draw(number))[1].tobytes()
                 head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                if self._cut.is_set():
+                    client.sendall(head.encode() + jpeg[: len(jpeg) // 2])
+                    return
                 client.sendall(head.encode() + jpeg + b"\r\n")
         finally:
             self._clients.discard(client)

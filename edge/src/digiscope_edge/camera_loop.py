@@ -174,9 +174,9 @@ class CameraLoop:
         self._sample = sample
         if not self._watchdog.frame_seen(identical=identical):
             return False
-        steady = self._steady.observe(thumbnail(frame.frame_bgr), frame.arrived_at_s)
+        steady = self._steady.observe(thumbnail(frame.frame_bgr), frame.read_at_s)
         with self._lock:
-            asked = self._asked.take(frame.arrived_at_s)
+            asked = self._asked.take(frame.read_at_s)
         if asked or steady:
             self._capture(frame, trigger="asked" if asked else "steady")
         return True

@@ -21,10 +21,13 @@ class ReaderEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimedFrame:
-    """`number` counts from 1 within one opening; `arrived_at_s` is the reader's clock when `read` returned."""
+    """`number` counts from 1 within one opening; `read_at_s` is the reader's clock when `read` was called.
+
+    Not when it returned: a frame that a stalled stream gives at last must not pass for one taken just now.
+    """
 
     number: int
-    arrived_at_s: float
+    read_at_s: float
     frame_bgr: FrameBgr
 
 
@@ -88,11 +91,12 @@ class FrameReader:
     def _read_to_end(self) -> tuple[ReaderEnd, str]:
         number = 0
         while not self._stopping:
+            read_at_s = self._clock()
             frame_bgr = self._source.read()
             if frame_bgr is None:
                 return ReaderEnd.ENDED, "the video has ended"
             number += 1
-            self._keep(TimedFrame(number=number, arrived_at_s=self._clock(), frame_bgr=frame_bgr))
+            self._keep(TimedFrame(number=number, read_at_s=read_at_s, frame_bgr=frame_bgr))
         return ReaderEnd.ENDED, "stopped"
 
     def _keep(self, frame: TimedFrame) -> None:

@@ -54,6 +54,7 @@ class OpencvCamera:
         self._settings = settings
         self._clock = clock
         self._capture: cv2.VideoCapture | None = None
+        self._held_bgr: FrameBgr | None = None
         self._frame_s = 0.0
         self._next_frame_at_s = 0.0
         self._closed = threading.Event()
@@ -69,7 +70,7 @@ class OpencvCamera:
         try:
             capture = self._open_capture()
         except cv2.error as error:
-            raise SourceLostError(f"{self.name} can't be opened: {error}") from error
+            raise SourceLostError(f"{self.name} can't be opened: {_first_line(error)}") from error
         if not capture.isOpened():
             capture.release()
             raise SourceLostError(f"{self.name} can't be opened: {self._hint()}")
@@ -82,23 +83,34 @@ class OpencvCamera:
     def read(self) -> FrameBgr | None:
         if self._capture is None:
             raise SourceLostError(f"{self.name} is not open")
-        self._wait_for_video_time()
+        if not is_stream(self._settings.source):
+            self._wait_for_video_time()
+            return self._read_one(self._capture)
+        # A connection cut within a frame: FFmpeg fills the missing part from the frame before, and says nothing.
+        # So a stream's frame is whole only once the next one has begun to come.
+        held_bgr = self._held_bgr if self._held_bgr is not None else self._read_one(self._capture)
+        self._held_bgr = None
+        self._held_bgr = self._read_one(self._capture)
+        return held_bgr
+
+    def close(self) -> None:
+        self._closed.set()
+        self._held_bgr = None
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
+
+    def _read_one(self, capture: cv2.VideoCapture) -> FrameBgr | None:
         try:
-            done, frame_bgr = self._capture.read()
+            done, frame_bgr = capture.read()
         except cv2.error as error:
-            raise SourceLostError(f"{self.name} failed: {error}") from error
+            raise SourceLostError(f"{self.name} failed: {_first_line(error)}") from error
         if done and frame_bgr is not None:
             frame: FrameBgr = frame_bgr
             return frame
         if is_video_file(self._settings.source):
             return None
         raise SourceLostError(f"{self.name} gives no more frames")
-
-    def close(self) -> None:
-        self._closed.set()
-        capture, self._capture = self._capture, None
-        if capture is not None:
-            capture.release()
 
     def _open_capture(self) -> cv2.VideoCapture:
         source = self._settings.source
@@ -135,6 +147,10 @@ class OpencvCamera:
         if self._frame_s:
             self._closed.wait(max(0.0, self._next_frame_at_s - self._clock()))
             self._next_frame_at_s = max(self._next_frame_at_s + self._frame_s, self._clock())
+
+
+def _first_line(error: cv2.error) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _silence_native_logs() -> None:
