@@ -1,0 +1,218 @@
+"""One connection to the broker, from CONNECT to its end; never used twice.
+
+A paho client lives exactly as long as its link: nothing of a lost link can leak into the next, neither packet
+identifiers nor a queue that paho would send without regard to the broker's Receive Maximum. paho's callbacks only note
+what happened; it is acted on in `turn`, outside of paho's locks.
+"""
+
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from paho.mqtt import client as paho
+from paho.mqtt.client import MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.exception import MQTTException
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from digiscope_shared.codec import Envelope
+from digiscope_shared.mqtt.link_status import LinkState, LinkStatus
+from digiscope_shared.mqtt.packets import (
+    IncomingMessage,
+    incoming,
+    new_properties,
+    read_damaged_publish,
+    will_properties,
+)
+from digiscope_shared.mqtt.settings import MqttSettings
+
+_log = structlog.get_logger()
+
+_FAILURE: Final = 0x80
+_SESSION_TAKEN_OVER: Final = 0x8E
+# Server busy, server unavailable, quota, rate: they pass by themselves. Every other refusal needs a person.
+_REFUSALS_THAT_PASS: Final = frozenset({0x88, 0x89, 0x97, 0x9F})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """What CONNACK announced."""
+
+    session_present: bool
+    max_packet_bytes: int | None
+    receive_maximum: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribed:
+    """SUBACK; `refused` where the broker granted less than all."""
+
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """PUBACK; `refused` where the broker took it not."""
+
+    mid: int
+    refused: str = ""
+
+
+LinkEvent = Welcome | Subscribed | Taken | IncomingMessage | LinkStatus
+
+
+class Link:
+    def __init__(
+        self,
+        settings: MqttSettings,
+        *,
+        client_id: str,
+        will: tuple[str, Envelope] | None,
+        receive_maximum: int | None,
+    ) -> None:
+        self._settings = settings
+        self._receive_maximum = receive_maximum
+        self._events: deque[LinkEvent] = deque()
+        self._ended = False
+        self._client = _TolerantClient(
+            CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5, manual_ack=True, reconnect_on_failure=False
+        )
+        self._client.connect_timeout = settings.connect_timeout_s
+        self._client.max_queued_messages_set(0)
+        if settings.username:
+            self._client.username_pw_set(settings.username, settings.password())
+        if (context := settings.tls_context()) is not None:
+            self._client.tls_set_context(context)
+        if will is not None:
+            mqtt_topic, envelope = will
+            properties = will_properties(envelope.attributes)
+            self._client.will_set(mqtt_topic, envelope.body, qos=1, retain=True, properties=properties)
+        self._listen()
+
+    def open(self) -> None:
+        """Connect, log in and await what comes in `turn`; blocks up to the connect timeout. OSError where it fails."""
+        properties = new_properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = self._settings.session_expiry_s
+        if self._receive_maximum is not None:
+            properties.ReceiveMaximum = self._receive_maximum
+        self._client.connect(
+            self._settings.host,
+            self._settings.port,
+            self._settings.keepalive_s,
+            clean_start=False,
+            properties=properties,
+        )
+
+    def turn(self, timeout_s: float) -> list[LinkEvent]:
+        """Move packets for up to `timeout_s` and return what happened, a LinkStatus last where the link ended."""
+        rc = self._client.loop(timeout_s)
+        if rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._end(LinkState.LOST, paho.error_string(rc))
+        events = []
+        while self._events:
+            events.append(self._events.popleft())
+        return events
+
+    def subscribe(self, topic_filters: Sequence[str]) -> None:
+        self._client.subscribe([(topic_filter, SubscribeOptions(qos=1)) for topic_filter in topic_filters])
+
+    def publish(self, mqtt_topic: str, body: bytes, properties: Properties, *, retain: bool) -> int:
+        """Hand over to paho and return the packet identifier that `Taken` will carry."""
+        return self._client.publish(mqtt_topic, body, qos=1, retain=retain, properties=properties).mid
+
+    def disconnect(self) -> None:
+        """Say goodbye in order: the broker keeps the session and drops the Will. `turn` tells when it is done."""
+        self._client.disconnect()
+
+    def close(self) -> None:
+        """Drop the socket and let go of paho."""
+        self._ended = True
+        sock: Any = self._client.socket()
+        if sock is not None:
+            sock.close()
+        for name in ("on_connect", "on_disconnect", "on_message", "on_publish", "on_subscribe", "on_socket_open"):
+            setattr(self._client, name, None)
+
+    def _listen(self) -> None:
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._client.on_publish = self._on_publish
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_socket_open = self._on_socket_open
+        # With a listener here paho writes on the loop's thread alone. Without it every publishing thread would write to
+        # the socket itself, and two of them could interleave halves of packets.
+        self._client.on_socket_register_write = lambda *_: None
+
+    def _end(self, state: LinkState, detail: str) -> None:
+        if not self._ended:
+            self._ended = True
+            self._events.append(LinkStatus(state=state, detail=detail))
+
+    def _on_socket_open(self, _client: paho.Client, _userdata: Any, sock: Any) -> None:
+        # Nagle and delayed ACK together cost 40 ms a message; the broker's `set_tcp_nodelay` mends its side alone.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _on_connect(self, _client: paho.Client, _userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            passes = reason.value in _REFUSALS_THAT_PASS
+            self._end(LinkState.LOST if passes else LinkState.REFUSED, str(reason))
+            return
+        receive_maximum = getattr(properties, "ReceiveMaximum", 65_535)
+        self._client.obey(receive_maximum)
+        self._events.append(
+            Welcome(
+                session_present=flags.session_present,
+                max_packet_bytes=getattr(properties, "MaximumPacketSize", None),
+                receive_maximum=receive_maximum,
+            )
+        )
+
+    def _on_disconnect(self, _client: paho.Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        taken_over = reason.value == _SESSION_TAKEN_OVER
+        self._end(LinkState.TAKEN_OVER if taken_over else LinkState.LOST, str(reason))
+
+    def _on_subscribe(self, _client: paho.Client, _userdata: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+        refused = [str(reason) for reason in reasons if reason.value >= _FAILURE]
+        self._events.append(Subscribed(refused=", ".join(refused)))
+
+    def _on_publish(self, _client: paho.Client, _userdata: Any, mid: int, reason: Any, _properties: Any) -> None:
+        self._events.append(Taken(mid=mid, refused=str(reason) if reason.value >= _FAILURE else ""))
+
+    def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
+        self._events.append(incoming(message, self._acknowledger(message.mid, message.qos)))
+
+    def _acknowledger(self, mid: int, qos: int) -> Callable[[], None]:
+        def ack() -> None:
+            # On a later link the same number may belong to another message.
+            if not self._ended:
+                self._client.ack(mid, qos)
+
+        return ack
+
+
+class _TolerantClient(paho.Client):
+    """paho's reader dies of a string that the broker lets through, and would meet it again after every reconnect."""
+
+    def obey(self, receive_maximum: int) -> None:
+        # paho ignores what CONNACK says and sends 20 at a time; its own setter works only before the connection.
+        self._max_inflight_messages = receive_maximum
+
+    def _handle_publish(self) -> MQTTErrorCode:
+        try:
+            return super()._handle_publish()
+        except (MQTTException, UnicodeDecodeError):
+            topic, mid, properties, body = read_damaged_publish(bytes(self._in_packet["packet"]))
+            _log.warning("mqtt_message_damaged", mqtt_topic=topic.decode("utf-8", "replace"), fault=properties.fault)
+            message = paho.MQTTMessage(mid, topic.decode("utf-8", "replace").encode())
+            message.qos, message.payload, message.properties = 1, body, properties
+            self._handle_on_message(message)
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
+        except struct.error as error:
+            raise MQTTException(str(error)) from error
