@@ -7,6 +7,7 @@ import click
 
 # Subcommand to "module:command". A module is imported when its command runs, and its extra must be installed then.
 COMMANDS: Final = {
+    "audit-log": "digiscope_cloud.audit_log.__main__:audit_log",
     "bridge": "digiscope_cloud.bridge.__main__:bridge",
     "worker": "digiscope_cloud.worker.__main__:worker",
     "fleet": "digiscope_cloud.fleet.__main__:fleet",
