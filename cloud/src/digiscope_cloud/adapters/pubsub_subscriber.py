@@ -24,6 +24,8 @@ from digiscope_shared.pubsub_topics import Subscription
 
 log = structlog.get_logger()
 STABLE_AFTER_S: Final = 60.0
+# Leases are extended by this much at a time: it is what a killed process costs before its messages go to another.
+LEASE_EXTENSION_S: Final = 20
 
 
 class PubsubDelivery:
@@ -59,7 +61,10 @@ class PubsubSubscriber:
         self, subscription: Subscription, on_delivery: Callable[[Delivery], None], *, max_messages: int, max_bytes: int
     ) -> None:
         flow_control = pubsub_v1.types.FlowControl(
-            max_messages=max_messages, max_bytes=max_bytes, max_lease_duration=self._max_lease_s
+            max_messages=max_messages,
+            max_bytes=max_bytes,
+            max_lease_duration=self._max_lease_s,
+            max_duration_per_lease_extension=LEASE_EXTENSION_S,
         )
         supervisor = threading.Thread(
             target=self._supervise, args=(subscription, on_delivery, flow_control), name=f"pull-{subscription}"

@@ -1,0 +1,1 @@
+"""The worker's stages on real processes and models."""
