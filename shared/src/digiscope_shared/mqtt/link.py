@@ -5,12 +5,17 @@ identifiers nor a queue that paho would send without regard to the broker's Rece
 what happened; it is acted on in `turn`, outside of paho's locks.
 """
 
+import contextlib
+import select
 import socket
+import ssl
 import struct
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from paho.mqtt import client as paho
@@ -22,6 +27,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from digiscope_shared.codec import Envelope
+from digiscope_shared.mqtt.byte_window import ByteWindow
 from digiscope_shared.mqtt.link_status import LinkState, LinkStatus
 from digiscope_shared.mqtt.packets import (
     IncomingMessage,
@@ -75,13 +81,18 @@ class Link:
         client_id: str,
         will: tuple[str, Envelope] | None,
         receive_maximum: int | None,
+        window: ByteWindow,
     ) -> None:
         self._settings = settings
+        self._window = window
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
         self._receive_maximum = receive_maximum
         self._events: deque[LinkEvent] = deque()
         self._ended = False
         self._client = _TolerantClient(
-            CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5, manual_ack=True, reconnect_on_failure=False
+            window, CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5, manual_ack=True, reconnect_on_failure=False
         )
         self._client.connect_timeout = settings.connect_timeout_s
         self._client.max_queued_messages_set(0)
@@ -111,7 +122,7 @@ class Link:
 
     def turn(self, timeout_s: float) -> list[LinkEvent]:
         """Move packets for up to `timeout_s` and return what happened, a LinkStatus last where the link ended."""
-        rc = self._client.loop(timeout_s)
+        rc = self._move_packets(timeout_s)
         if rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._end(LinkState.LOST, paho.error_string(rc))
         events = []
@@ -138,6 +149,36 @@ class Link:
             sock.close()
         for name in ("on_connect", "on_disconnect", "on_message", "on_publish", "on_subscribe", "on_socket_open"):
             setattr(self._client, name, None)
+        self._client.on_socket_register_write = None
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def _move_packets(self, timeout_s: float) -> MQTTErrorCode:
+        client, sock = self._client, cast("socket.socket | None", self._client.socket())
+        if sock is None:
+            return MQTTErrorCode.MQTT_ERR_CONN_LOST
+        full = self._window.full
+        decrypted = not full and isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+        reading = [self._wake_reader] if full else [self._wake_reader, sock]
+        writing = [sock] if client.want_write() else []
+        try:
+            readable, writable, _ = select.select(reading, writing, [], 0 if decrypted else timeout_s)
+        except ValueError:
+            # Closed in between by another callback.
+            return MQTTErrorCode.MQTT_ERR_CONN_LOST
+        if self._wake_reader in readable:
+            self._wake_reader.recv(4096)
+        rc = client.loop_read() if decrypted or sock in readable else MQTTErrorCode.MQTT_ERR_SUCCESS
+        if rc == MQTTErrorCode.MQTT_ERR_SUCCESS and (writable or client.want_write()):
+            rc = client.loop_write()
+        if rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            rc = client.keep_alive_unheard() if full else client.loop_misc()
+        return rc
+
+    def _wake(self, *_: object) -> None:
+        # A full pipe wakes as well as one more byte.
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._wake_writer.send(b"w")
 
     def _listen(self) -> None:
         self._client.on_connect = self._on_connect
@@ -148,7 +189,7 @@ class Link:
         self._client.on_socket_open = self._on_socket_open
         # With a listener here paho writes on the loop's thread alone. Without it every publishing thread would write to
         # the socket itself, and two of them could interleave halves of packets.
-        self._client.on_socket_register_write = lambda *_: None
+        self._client.on_socket_register_write = self._wake
 
     def _end(self, state: LinkState, detail: str) -> None:
         if not self._ended:
@@ -186,19 +227,50 @@ class Link:
         self._events.append(Taken(mid=mid, refused=str(reason) if reason.value >= _FAILURE else ""))
 
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
-        self._events.append(incoming(message, self._acknowledger(message.mid, message.qos)))
+        held_bytes = len(message.payload)
+        self._window.take(held_bytes)
+        self._events.append(incoming(message, self._acknowledger(message.mid, message.qos, held_bytes)))
 
-    def _acknowledger(self, mid: int, qos: int) -> Callable[[], None]:
+    def _acknowledger(self, mid: int, qos: int, held_bytes: int) -> Callable[[], None]:
+        once = threading.Lock()
+
         def ack() -> None:
+            if not once.acquire(blocking=False):
+                return
+            self._window.give_back(held_bytes)
             # On a later link the same number may belong to another message.
             if not self._ended:
                 self._client.ack(mid, qos)
+                self._wake()
 
         return ack
 
 
 class _TolerantClient(paho.Client):
-    """paho's reader dies of a string that the broker lets through, and would meet it again after every reconnect."""
+    """A paho client that stops reading while the window is full, and survives damaged strings.
+
+    paho's reader dies of a string that the broker lets through, and would meet it again after every reconnect.
+    """
+
+    def __init__(self, window: ByteWindow, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._window = window
+        self._unheard_ping_s = 0.0
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if self._window.full:
+            # As if nothing had come: the kernel's buffers fill, and then the broker holds back.
+            raise BlockingIOError
+        return super()._sock_recv(bufsize)
+
+    def keep_alive_unheard(self) -> MQTTErrorCode:
+        """While nothing is read, the broker's answers to pings wait behind the messages: ping, and don't expect."""
+        now_s = time.monotonic()
+        if now_s - self._unheard_ping_s > self._keepalive / 2:
+            self._unheard_ping_s = now_s
+            self._send_pingreq()
+        self._ping_t = 0.0
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def obey(self, receive_maximum: int) -> None:
         # paho ignores what CONNACK says and sends 20 at a time; its own setter works only before the connection.

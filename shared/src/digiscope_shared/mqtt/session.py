@@ -18,6 +18,7 @@ from paho.mqtt.properties import Properties
 from digiscope_shared.backoff import Backoff
 from digiscope_shared.codec import Envelope
 from digiscope_shared.errors import PermanentError, Reason, TransientError
+from digiscope_shared.mqtt.byte_window import ByteWindow
 from digiscope_shared.mqtt.link import Link, LinkEvent, Subscribed, Taken, Welcome
 from digiscope_shared.mqtt.link_status import LinkState, LinkStatus
 from digiscope_shared.mqtt.packets import IncomingMessage, packet_bytes, publish_properties
@@ -25,6 +26,10 @@ from digiscope_shared.mqtt.settings import MqttSettings
 
 _log = structlog.get_logger()
 _TURN_S: Final = 0.5
+# Mosquitto 2.0.11 closes the loser's connection without the reason "session taken over". What shows then is a row of
+# young links that the broker accepted at once, with our session present, and cut.
+_CONTESTS: Final = 6
+_CONTESTED: Final = "another client with the id {!r}? The broker ended {} young connections in a row"
 _T = TypeVar("_T")
 
 
@@ -52,10 +57,11 @@ class MqttSession:
         on_link: Callable[[LinkStatus], None],
         will: tuple[str, Envelope] | None = None,
         receive_maximum: int | None = None,
+        max_unacked_bytes: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
-        """Prepare; `start` connects. The Will is retained.
+        """Prepare; `start` connects. The Will is retained. Above `max_unacked_bytes` no more is read.
 
         Raises:
             SettingsError: where the password or a certificate can't be read.
@@ -75,6 +81,7 @@ class MqttSession:
             floor_s=settings.refused_backoff_s,
             rng=rng,
         )
+        self._window = ByteWindow(max_unacked_bytes)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name=f"mqtt-{client_id}", daemon=True)
@@ -83,6 +90,7 @@ class MqttSession:
         self._connected = False
         self._goodbye_by_s = 0.0
         self._last_turn_s = clock()
+        self._resumed = False
         # In the order of their handing over. A key counts up, for paho's packet identifiers come round again.
         self._untaken: dict[int, _Publish] = {}
         self._keys = itertools.count()
@@ -97,6 +105,11 @@ class MqttSession:
     def max_packet_bytes(self) -> int | None:
         """Return what CONNACK announced last; None before, or where the broker sets no limit."""
         return self._welcome.max_packet_bytes if self._welcome else None
+
+    @property
+    def unacked_bytes(self) -> int:
+        """Return how many bytes of messages are received and not yet acked."""
+        return self._window.held_bytes
 
     @property
     def untaken(self) -> int:
@@ -163,12 +176,18 @@ class MqttSession:
 
     def _supervise(self) -> None:
         end = LinkStatus(state=LinkState.STOPPED)
+        contests = 0
         while not self._stopping.is_set():
             began_s = self._clock()
+            self._resumed = False
             end = self._serve_one_link()
+            stable = self._clock() - began_s >= self._settings.stable_after_s
+            contests = contests + 1 if self._resumed and end.state is LinkState.LOST and not stable else 0
+            if contests >= _CONTESTS:
+                end = LinkStatus(state=LinkState.TAKEN_OVER, detail=_CONTESTED.format(self._client_id, contests))
             if self._stopping.is_set() or end.fatal:
                 break
-            if self._clock() - began_s >= self._settings.stable_after_s:
+            if stable:
                 self._backoff.reset()
                 self._refused_backoff.reset()
             backoff = self._refused_backoff if end.state is LinkState.REFUSED else self._backoff
@@ -182,7 +201,11 @@ class MqttSession:
         link = None
         try:
             link = Link(
-                self._settings, client_id=self._client_id, will=self._will, receive_maximum=self._receive_maximum
+                self._settings,
+                client_id=self._client_id,
+                will=self._will,
+                receive_maximum=self._receive_maximum,
+                window=self._window,
             )
             link.open()
             self._last_turn_s = self._clock()
@@ -248,6 +271,7 @@ class MqttSession:
                 if not self._too_large(entry):
                     self._hand_over(link, key, entry)
             self._link, self._connected = link, True
+            self._resumed = self._welcome.session_present
         for entry in refused:
             self._refuse(entry, "larger than what the broker takes now")
         self._report(LinkStatus(state=LinkState.CONNECTED, session_present=self._welcome.session_present))
