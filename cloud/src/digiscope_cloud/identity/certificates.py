@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -130,12 +130,11 @@ def key_of_request(request_pem: bytes, *, expected_name: str) -> ec.EllipticCurv
     try:
         request = x509.load_pem_x509_csr(request_pem)
         names = [attribute.value for attribute in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        valid = request.is_signature_valid
-    except (ValueError, InvalidSignature) as error:
+        valid, key = request.is_signature_valid, request.public_key()
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
         raise SettingsError(f"not a certificate request: {error}") from error
     if names != [expected_name]:
         raise SettingsError(f"the request is for {', '.join(map(repr, names)) or 'nobody'}, not for {expected_name!r}")
-    key = request.public_key()
     if not valid or not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise SettingsError("the request isn't signed by a P-256 key of its own")
     return key
