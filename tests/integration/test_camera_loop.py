@@ -157,3 +157,14 @@ def test_a_failing_intake_does_not_end_the_camera(start: Callable[..., Rig]) -> 
     rig.on_image = rig.images.append
     rig.loop.request_capture()
     wait_until(lambda: rig.images, what="the next capture")
+
+
+def test_the_cloud_switches_the_steady_trigger(start: Callable[..., Rig]) -> None:
+    settings = replace(QUICK, source="lesion.avi", steady=SteadySettings(steady_s=0.1))
+    rig = start(settings, lambda device: setattr(device, "frozen", True))
+    rig.wait_for_state("ok")
+    assert rig.images == []
+    rig.loop.trigger_when_steady(wanted=True)
+    wait_until(lambda: rig.images, what="a steady capture")
+    rig.loop.trigger_when_steady(wanted=None)
+    assert not rig.loop._steady.settings.enabled

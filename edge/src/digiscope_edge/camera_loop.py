@@ -7,6 +7,7 @@ hangs stops neither. At most one decoded frame waits at any time.
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from digiscope_edge.camera_watchdog import CameraState, CameraWatchdog
 from digiscope_edge.events import CameraChanged, CaptureRefused, Event
 from digiscope_edge.frame_reader import FrameReader, ReaderEnd, TimedFrame
 from digiscope_edge.ports import FrameBgr, FrameSource, SourceImage
-from digiscope_edge.trigger import AskedTrigger, SteadinessTrigger, thumbnail
+from digiscope_edge.trigger import AskedTrigger, SteadinessTrigger
 from digiscope_shared.messages import CameraHealth
 
 log = structlog.get_logger()
@@ -99,6 +100,14 @@ class CameraLoop:
             self._asked.ask(self._wanted_at_s)
         self._wake.set()
 
+    def trigger_when_steady(self, *, wanted: bool | None) -> None:
+        """Switch the steady trigger from now on; None is what the settings say. From any thread."""
+        enabled = self._settings.steady.enabled if wanted is None else wanted
+        with self._lock:
+            if enabled != self._steady.settings.enabled:
+                self._steady = SteadinessTrigger(replace(self._settings.steady, enabled=enabled))
+                self._ended = False
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -125,7 +134,7 @@ class CameraLoop:
             if self._asked.waiting:
                 return True
             sleep_after_s = self._settings.sleep_after_s
-            awake = self._settings.steady.enabled or not sleep_after_s
+            awake = self._steady.settings.enabled or not sleep_after_s
             return not self._ended and (awake or self._clock() - self._wanted_at_s < sleep_after_s)
 
     def _sleep(self) -> None:
@@ -174,8 +183,8 @@ class CameraLoop:
         self._sample = sample
         if not self._watchdog.frame_seen(identical=identical):
             return False
-        steady = self._steady.observe(thumbnail(frame.frame_bgr), frame.read_at_s)
         with self._lock:
+            steady = self._steady.observe(frame.frame_bgr, frame.read_at_s)
             asked = self._asked.take(frame.read_at_s)
         if asked or steady:
             self._capture(frame, trigger="asked" if asked else "steady")

@@ -41,10 +41,11 @@ class SteadinessTrigger:
     _rest_since_s: float = 0.0
     _armed: bool = True
 
-    def observe(self, grey: "Thumbnail", now_s: float) -> bool:
-        """Take the next thumbnail; return True where a capture is due."""
+    def observe(self, frame_bgr: FrameBgr, now_s: float) -> bool:
+        """Take the next frame; return True where a capture is due."""
         if not self.settings.enabled:
             return False
+        grey = thumbnail(frame_bgr)
         moved_by = difference(grey, self._rest) if self._rest is not None else float("inf")
         if moved_by >= (self.settings.threshold if self._armed else self.settings.movement):
             self._rest, self._rest_since_s, self._armed = grey, now_s, True

@@ -8,13 +8,13 @@ from digiscope_edge.trigger import AskedTrigger, SteadinessTrigger, difference, 
 SETTINGS = SteadySettings(enabled=True, threshold=3.0, movement=9.0, steady_s=1.0)
 
 
-def grey(level: int) -> NDArray[np.uint8]:
-    return np.full((48, 64), level, dtype=np.uint8)
+def scene(level: int) -> NDArray[np.uint8]:
+    return np.full((480, 640, 3), level, dtype=np.uint8)
 
 
 def fires(trigger: SteadinessTrigger, scenes: list[tuple[float, int]]) -> list[float]:
     """Return the times at which the trigger fired; scenes are (time, grey level)."""
-    return [now_s for now_s, level in scenes if trigger.observe(grey(level), now_s)]
+    return [now_s for now_s, level in scenes if trigger.observe(scene(level), now_s)]
 
 
 def test_fires_once_after_rest() -> None:

@@ -88,7 +88,8 @@ class WatchedFolder:
         for path in sorted((self._folder / TAKING).iterdir()):
             taken = self._was_taken(self._read(path))
             self._move(path, DONE if taken else "")
-            log.info("folder_file_recovered", file=path.name, taken=taken)
+            # Not the name: it may be a patient's.
+            log.info("folder_file_recovered", taken=taken)
 
     def scan(self) -> None:
         """Look once: hand over what is complete."""
