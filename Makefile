@@ -10,10 +10,11 @@ export PYTHONUNBUFFERED := 1
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(UV):
-	python3 -m venv .tools && .tools/bin/pip install --quiet uv
+	@python3 -m venv .tools || { echo "Python's venv is missing. Install it: sudo apt-get install -y python3-venv" >&2; exit 1; }
+	.tools/bin/pip install --quiet uv
 
 $(VENV)/bin/python: | $(UV)
 	$(UV) venv --quiet $(VENV)
@@ -47,3 +48,33 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 constraints.txt-refresh: | $(UV) ## resolve all versions anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header --all-extras --group dev --upgrade \
 	  $(foreach m,shared edge cloud,--no-emit-package digiscope-$(m)) $(MEMBERS) -o constraints.txt
+
+.PHONY: mosquitto
+mosquitto: # Mosquitto from the system's packages, where it is missing
+	@deploy/install-mosquitto
+
+.PHONY: test
+test: $(VENV)/.dev mosquitto ## all tests, with the real broker and emulators
+	$(BIN)/pytest
+
+.PHONY: test-unit test-contract test-integration test-e2e
+test-unit: $(VENV)/.dev ## pure logic: no network, seconds
+	$(BIN)/pytest tests/unit
+test-contract: $(VENV)/.dev mosquitto ## one suite a port, on the fake and on the real adapter
+	$(BIN)/pytest tests/contract
+test-integration: $(VENV)/.dev mosquitto ## real Mosquitto, Pub/Sub emulator and storage emulator
+	$(BIN)/pytest tests/integration
+test-e2e: $(VENV)/.dev mosquitto ## the whole chain, with faults
+	$(BIN)/pytest tests/e2e
+
+.PHONY: demo
+demo: $(VENV)/.runtime mosquitto ## 24 images through the whole chain on this machine; IMAGES=folder takes yours
+	@$(BIN)/digiscope-cloud local demo $(if $(IMAGES),--images '$(IMAGES)')
+
+.PHONY: up
+up: $(VENV)/.runtime mosquitto ## the same system until Ctrl-C, with a camera; CAMERA=0, a URL or a video file
+	@$(BIN)/digiscope-cloud local up $(if $(CAMERA),--camera '$(CAMERA)')
+
+.PHONY: bench
+bench: $(VENV)/.runtime mosquitto ## what this machine does: images a second, CPU a capture, latency
+	@$(BIN)/digiscope-cloud local bench
