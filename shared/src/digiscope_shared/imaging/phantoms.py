@@ -58,28 +58,44 @@ def draw_lesion(
 
 def draw_phantom(seed: int, *, width: int = 600, height: int = 450, hairs: int | None = None) -> FrameBgr:
     """Draw a plausible picture: skin tone, lesion, mottling, hairs, vignette and noise all follow from `seed`."""
+    return draw_phantom_with_mask(seed, width=width, height=height, hairs=hairs).image_bgr
+
+
+def draw_phantom_with_mask(seed: int, *, width: int = 600, height: int = 450, hairs: int | None = None) -> Phantom:
+    """Draw what `draw_phantom` draws and tell where the lesion is."""
     rng = np.random.default_rng(seed)
     tone = rng.uniform(0.8, 1.08)
-    skin_bgr = tuple(int(min(255, channel * tone)) for channel in SKIN_BGR)
-    shade = rng.uniform(0.6, 1.3)
-    colours = tuple(
-        tuple(int(min(255, channel * shade)) for channel in colour)
-        for colour in (LIGHT_BROWN_BGR, DARK_BROWN_BGR)[: rng.integers(1, 3)]
+    drawn = draw_lesion(
+        _plausible_lesion(rng, width, height),
+        width=width,
+        height=height,
+        skin_bgr=_shaded(SKIN_BGR, tone),
+        seed=seed,
     )
+    mottled = drawn.image_bgr * _mottling(rng, width, height)[..., None] * _vignette(rng, width, height)[..., None]
+    image_bgr = np.clip(np.rint(mottled), 0, 255).astype(np.uint8)
+    count = int(rng.integers(0, 6)) if hairs is None else hairs
+    return Phantom(draw_hairs(image_bgr, count=count, seed=seed), drawn.mask)
+
+
+def _plausible_lesion(rng: np.random.Generator, width: int, height: int) -> PhantomLesion:
+    shade = rng.uniform(0.6, 1.3)
+    browns = (LIGHT_BROWN_BGR, DARK_BROWN_BGR)[: rng.integers(1, 3)]
     radius = rng.uniform(0.16, 0.3) * height
-    lesion = PhantomLesion(
+    return PhantomLesion(
         centre_xy=(width * rng.uniform(0.42, 0.58), height * rng.uniform(0.42, 0.58)),
         semi_axes=(radius, radius * rng.uniform(0.65, 1.0)),
         angle_deg=rng.uniform(0, 180),
-        colours_bgr=colours,  # type: ignore[arg-type]
+        colours_bgr=tuple(_shaded(brown, shade) for brown in browns),
         waviness=rng.uniform(0, 0.12),
         waves=int(rng.integers(3, 11)),
         edge_px=rng.uniform(3, 14) * height / 450,
     )
-    drawn = draw_lesion(lesion, width=width, height=height, skin_bgr=skin_bgr, seed=seed)  # type: ignore[arg-type]
-    mottled = drawn.image_bgr * _mottling(rng, width, height)[..., None] * _vignette(rng, width, height)[..., None]
-    image_bgr = np.clip(np.rint(mottled), 0, 255).astype(np.uint8)
-    return draw_hairs(image_bgr, count=int(rng.integers(0, 6)) if hairs is None else hairs, seed=seed)
+
+
+def _shaded(colour_bgr: tuple[int, int, int], factor: float) -> tuple[int, int, int]:
+    blue, green, red = (int(min(255, channel * factor)) for channel in colour_bgr)
+    return blue, green, red
 
 
 def draw_hairs(image_bgr: FrameBgr, *, count: int, seed: int) -> FrameBgr:

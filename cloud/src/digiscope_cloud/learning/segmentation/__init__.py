@@ -1,0 +1,1 @@
+"""The segmenter's learning: data, network, training, export. Serving is in `digiscope_cloud.vision`."""
