@@ -35,9 +35,17 @@ def results_prefix(capture_id: str) -> str:
     return f"{capture_prefix(capture_id)}results/"
 
 
+DEVICES: Final = "devices/"
+
+
 def desired_config(device_id: str) -> str:
-    return f"devices/{device_id}/desired.json"
+    return f"{DEVICES}{device_id}/desired.json"
 
 
 def reported_state(device_id: str) -> str:
-    return f"devices/{device_id}/reported.json"
+    return f"{DEVICES}{device_id}/reported.json"
+
+
+def telemetry(device_id: str, subject: str, metric: str, digest: str) -> str:
+    """Name one reading by its content's digest, apart from `devices/`, which is listed whole."""
+    return f"telemetry/{device_id}/{subject or '-'}/{metric}/{digest}.json"

@@ -1,7 +1,6 @@
 """One capture from delivery to answer, on fakes."""
 
 import hashlib
-import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from digiscope_cloud.dead_letters import DeadLetters
+from digiscope_cloud.delivery_taker import DeliveryTaker
 from digiscope_cloud.worker.analysis import ServedModel
 from digiscope_cloud.worker.capture_desk import CaptureDesk
 from digiscope_cloud.worker.ports import Examination, Floats
@@ -18,6 +19,7 @@ from digiscope_shared.codec import Envelope, decode_json, encode_json
 from digiscope_shared.errors import PermanentError, Reason, TransientError
 from digiscope_shared.lesions import LesionClass
 from digiscope_shared.messages import AnalysisResult, CaptureRecord, Triage
+from digiscope_shared.pubsub_topics import Subscription
 from digiscope_shared.traceparent import new_traceparent, trace_id
 from digiscope_shared.triage import OperatingPoints
 from tests.support.fake_object_store import FakeObjectStore
@@ -26,6 +28,10 @@ from tests.support.fake_pubsub import FakeDelivery, FakeEventPublisher
 CAPTURE_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 DIGEST = "d" * 64
 CONTENT = b"\x09an image"
+
+
+def quick_backoff() -> Backoff:
+    return Backoff(base_s=0.001, cap_s=0.002, floor_s=0.001)
 
 
 class FakeVision:
@@ -61,18 +67,19 @@ class Bench:
         self.publisher = FakeEventPublisher()
         self.vision, self.cnn = FakeVision(), FakeCnn()
         self.minute = 0
-        self.desk = CaptureDesk(
+        dead_letters = DeadLetters(self.publisher, Subscription.CAPTURES_WORKER)
+        desk = CaptureDesk(
             model=ServedModel(
                 digest=DIGEST, model_id="m", operating_points=OperatingPoints(review_from=0.2, refer_from=0.5)
             ),
             store=self.store,
             publisher=self.publisher,
             vision=self.vision,
+            dead_letters=dead_letters,
             cnn=self.cnn,
-            hold_s=hold_s,
             now=self.now,
-            backoff=lambda: Backoff(base_s=0.001, cap_s=0.002, floor_s=0.001, rng=random.Random(1)),
         )
+        self.taker = DeliveryTaker(desk.answer, dead_letters, hold_s=hold_s, new_backoff=quick_backoff)
 
     def now(self) -> datetime:
         self.minute += 1
@@ -102,7 +109,7 @@ class Bench:
 
     def take_body(self, body: bytes) -> FakeDelivery:
         delivery = FakeDelivery(envelope=Envelope(attributes={"schema": CaptureRecord.SCHEMA}, body=body))
-        self.desk.take(delivery)
+        self.taker.take(delivery)
         return delivery
 
     def results(self) -> list[Envelope]:
@@ -217,7 +224,7 @@ def test_an_outage_is_held_and_then_answered() -> None:
             bench.store.away = False
         return False
 
-    bench.desk._stopping.wait = come_back  # type: ignore[method-assign, assignment]
+    bench.taker._stopping.wait = come_back  # type: ignore[method-assign, assignment]
     delivery = bench.take(record)
     assert (delivery.acked, delivery.nacked) == (True, False)
     assert next(waits) == 4
@@ -238,7 +245,7 @@ def test_an_outage_that_outlasts_the_hold_is_given_back() -> None:
 def test_a_worker_that_stops_gives_back_what_it_holds() -> None:
     bench = Bench(hold_s=1000.0)
     record = bench.stored_record()
-    bench.desk.stop_holding()
+    bench.taker.stop_holding()
     bench.cnn.fails = TransientError("closed")
     assert bench.take(record).nacked
 

@@ -1,12 +1,11 @@
 """`digiscope-cloud worker`: images from storage, results to storage and Pub/Sub."""
 
-import signal
 import sys
-import threading
 from pathlib import Path
 
 import click
 
+from digiscope_cloud.stop_signals import stop_event
 from digiscope_cloud.worker.bootstrap import Worker
 from digiscope_cloud.worker.settings import WorkerSettings
 from digiscope_shared import logs, settings_file
@@ -28,9 +27,7 @@ Exit codes: 0 stopped by SIGTERM or Ctrl-C, 1 the model can't serve, 2 bad setti
 def worker(settings_path: Path, log_level: str) -> None:
     """Analyse captures. Research use only, not a diagnosis."""
     logs.configure(level=log_level)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = stop_event()
     try:
         running = Worker(settings_file.load(WorkerSettings, settings_path))
     except SettingsError as error:

@@ -11,6 +11,8 @@ import structlog
 from digiscope_cloud.adapters.gcs_object_store import GcsObjectStore
 from digiscope_cloud.adapters.pubsub_publisher import PubsubPublisher
 from digiscope_cloud.adapters.pubsub_subscriber import PubsubSubscriber
+from digiscope_cloud.dead_letters import DeadLetters
+from digiscope_cloud.delivery_taker import DeliveryTaker
 from digiscope_cloud.ports import EventPublisher, EventSubscriber, ObjectStore
 from digiscope_cloud.worker.adapters.batching_cnn import BatchingCnn
 from digiscope_cloud.worker.adapters.image_process import Examine, open_examine
@@ -58,27 +60,30 @@ class Worker:
             timeout_s=settings.image_timeout_s,
         )
         self._cnn = BatchingCnn(classifier, bundle.labels, max_batch=settings.batch_captures)
-        self._desk = CaptureDesk(
+        publisher = publisher or PubsubPublisher(settings)
+        dead_letters = DeadLetters(publisher, Subscription.CAPTURES_WORKER)
+        desk = CaptureDesk(
             model=ServedModel(digest=bundle.digest, model_id=bundle.model_id, operating_points=bundle.operating_points),
             store=store or GcsObjectStore(settings),
-            publisher=publisher or PubsubPublisher(settings),
+            publisher=publisher,
+            dead_letters=dead_letters,
             vision=self._vision,
             cnn=self._cnn,
-            hold_s=settings.hold_s,
         )
+        self._taker = DeliveryTaker(desk.answer, dead_letters, hold_s=settings.hold_s)
         log.info("worker_ready", model_id=bundle.model_id, model_digest=bundle.digest)
 
     def start(self) -> None:
         self._subscriber.start(
             Subscription.CAPTURES_WORKER,
-            self._desk.take,
+            self._taker.take,
             max_messages=self._settings.leased_captures,
             max_bytes=MAX_LEASED_BYTES,
         )
 
     def stop(self) -> None:
         """Finish what is at work, give back the rest, end the children."""
-        self._desk.stop_holding()
+        self._taker.stop_holding()
         self._subscriber.close()
         self._cnn.close()
         self._vision.close()
