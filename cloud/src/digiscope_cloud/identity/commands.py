@@ -45,7 +45,11 @@ _STYLE: Final = {
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _NAME = click.argument("name")
 _ROLE = click.option(
-    "--role", type=click.Choice([*Role]), default=Role.DEVICE, show_default=True, callback=lambda *a: Role(a[2])
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default=Role.DEVICE.value,
+    show_default=True,
+    callback=lambda *a: Role(a[2]),
 )
 _HOSTS = click.option("--host", "hosts", multiple=True, help="A name or address that a broker is reached under.")
 _OUT = click.option(
