@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
 
 from digiscope_shared.lifecycle import CaptureState
 from digiscope_shared.messages import CaptureAttributes, DesiredConfig, Prescreen
+from digiscope_shared.messages.capture import Pseudonym, ShortText
 
 
 class ImageState(StrEnum):
@@ -21,10 +25,10 @@ class ImageState(StrEnum):
 class CaptureDetails:
     """What a person adds: pseudonyms and a few clinical facts, never a name."""
 
-    subject: str = ""
-    lesion: str = ""
-    site: str = ""
-    age: int | None = None
+    subject: Pseudonym = ""
+    lesion: Pseudonym = ""
+    site: ShortText = ""
+    age: Annotated[int, Meta(ge=0, le=130)] | None = None
     sex: str = ""
 
 

@@ -138,8 +138,11 @@ class Outbox(Protocol):
     def newer_than(self, sequence: int) -> list[HeldCapture]:
         """Return captures accepted after that one, in order."""
 
-    def open_captures(self) -> list[HeldCapture]:
-        """Return what still needs a receipt or a result, in sequence order."""
+    def last_sequence(self) -> int:
+        """Return the number given last; 0 before the first."""
+
+    def open_captures(self, *, after: int = 0) -> list[HeldCapture]:
+        """Return what still needs a receipt or a result and has a greater number, in sequence order."""
 
     def held(self) -> list[HeldCapture]:
         """Return what isn't freed yet, in sequence order."""

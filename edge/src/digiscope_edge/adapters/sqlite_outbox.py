@@ -128,8 +128,11 @@ class SqliteOutbox:
     def newer_than(self, sequence: int) -> list[HeldCapture]:
         return self._captures("sequence > ?", sequence)
 
-    def open_captures(self) -> list[HeldCapture]:
-        return self._captures(f"state IN ({_marks(_OPEN)})", *_OPEN)
+    def last_sequence(self) -> int:
+        return int(self._rows("SELECT value FROM counters WHERE name = 'capture'")[0][0])
+
+    def open_captures(self, *, after: int = 0) -> list[HeldCapture]:
+        return self._captures(f"state IN ({_marks(_OPEN)}) AND sequence > ?", *_OPEN, after)
 
     def held(self) -> list[HeldCapture]:
         return self._captures(f"state IN ({_marks(HELD)}) AND image != 'discarded'", *HELD)
@@ -236,6 +239,10 @@ class SqliteOutbox:
         """Return a remembered text, such as how far a file was read; empty where there is none."""
         rows = self._rows("SELECT value FROM memory WHERE name = ?", name)
         return rows[0][0] if rows else ""
+
+    def remember(self, name: str, value: str) -> None:
+        with self._transaction() as db:
+            db.execute("REPLACE INTO memory VALUES (?, ?)", (name, value))
 
     def add_reading(self, reading: TelemetryReading, *, remember: tuple[str, str] | None = None) -> TelemetryReading:
         """Keep a reading; `remember` a text in the same transaction, so that a file's line is taken exactly once."""

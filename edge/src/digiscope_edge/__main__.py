@@ -1,0 +1,184 @@
+"""`digiscope-edge`: the agent, and what another terminal may ask of it."""
+
+# ruff: noqa: PLC0415 (a subcommand imports only what it needs: `status` loads neither OpenCV nor a model)
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from digiscope_edge.settings import DEFAULT_FILE, AgentSettings, load_settings
+from digiscope_shared import logs
+from digiscope_shared.errors import DigiScopeError, SettingsError
+from digiscope_shared.lesions import DISCLAIMER
+
+EXIT_CODES: Final = """
+\b
+Exit codes:
+  0  done
+  1  failed: an image was refused or rejected, or not answered in time
+  2  usage, settings or model bundle: the message says what to mend
+  3  the broker was not reached
+  4  another agent uses this device id or this state directory
+"""
+EXIT_FAILED, EXIT_SETTINGS, EXIT_UNREACHABLE, EXIT_TAKEN = 1, 2, 3, 4
+
+
+class Cli(click.Group):
+    """Errors that a person can mend end in one line and an exit code, not in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from digiscope_edge.adapters.state_dir_lock import StateDirTakenError
+
+        try:
+            return super().invoke(ctx)
+        except StateDirTakenError as error:
+            click.echo(f"digiscope-edge: {error}", err=True)
+            sys.exit(EXIT_TAKEN)
+        except DigiScopeError as error:
+            click.echo(f"digiscope-edge: {error}", err=True)
+            sys.exit(EXIT_SETTINGS)
+
+
+@click.group(cls=Cli, epilog=EXIT_CODES)
+@click.version_option(package_name="digiscope-edge")
+@click.option(
+    "--settings",
+    "settings_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DEFAULT_FILE,
+    show_default=True,
+    envvar="DIGISCOPE_EDGE_SETTINGS",
+)
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+@click.pass_context
+def main(ctx: click.Context, settings_path: Path, log_level: str) -> None:
+    """DigiScope's device agent. Research use only, not a diagnosis."""
+    ctx.obj = settings_path
+    logs.configure(level=log_level)
+
+
+def settings_of(ctx: click.Context) -> AgentSettings:
+    assert isinstance(ctx.obj, Path)
+    return load_settings(ctx.obj)
+
+
+@main.command(epilog=EXIT_CODES)
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--exit-when-answered", is_flag=True, help="End when every given file is answered.")
+@click.option("--deadline", "deadline_s", type=float, default=None, help="With --exit-when-answered, seconds to wait.")
+@click.pass_context
+def run(ctx: click.Context, files: tuple[Path, ...], *, exit_when_answered: bool, deadline_s: float | None) -> None:
+    r"""Run the agent: camera, outbox, uplink, terminal.
+
+    \b
+    Examples:
+      digiscope-edge --settings edge.yaml run
+      digiscope-edge --settings edge.yaml run *.jpg --exit-when-answered --deadline 60
+    """
+    from digiscope_edge.run_command import run_agent
+
+    sys.exit(run_agent(settings_of(ctx), files, exit_when_answered=exit_when_answered, deadline_s=deadline_s))
+
+
+@main.command(epilog=EXIT_CODES)
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--subject", default="", help="The patient's pseudonym; never a name.")
+@click.option("--lesion", default="", help="The lesion's pseudonym.")
+@click.option("--site", default="", help="Where on the body.")
+@click.option("--age", type=int, default=None)
+@click.option("--sex", type=click.Choice(["male", "female", "other", "unknown"]), default=None)
+@click.option("--wait", "wait_s", type=float, default=0.0, help="Seconds to wait for the results.")
+@click.pass_context
+def capture(ctx: click.Context, /, files: tuple[Path, ...], wait_s: float, **details: Any) -> None:
+    r"""Put images into the outbox, or with no FILE ask the running agent's camera for one.
+
+    Works with and without a running agent; without one, the captures wait for it.
+
+    \b
+    Examples:
+      digiscope-edge capture left-arm.jpg --subject S-17 --lesion L-2 --site forearm
+      digiscope-edge capture
+    """
+    from digiscope_edge.capture_command import ask_camera, capture_files
+
+    settings = settings_of(ctx)
+    if not files:
+        sys.exit(ask_camera(settings))
+    given = {name: value for name, value in details.items() if value is not None}
+    sys.exit(capture_files(settings, files, given, wait_s=wait_s))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def status(ctx: click.Context, *, as_json: bool) -> None:
+    """Show outbox, connection, camera, config and model; exit code 3 where no agent runs."""
+    from digiscope_edge.status_command import show_status
+
+    sys.exit(show_status(settings_of(ctx), as_json=as_json))
+
+
+@main.group()
+def outbox() -> None:
+    """Look at what waits for the cloud."""
+
+
+@outbox.command("list")
+@click.option("--all", "show_all", is_flag=True, help="Stored and answered captures too.")
+@click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object a line.")
+@click.pass_context
+def list_captures(ctx: click.Context, *, show_all: bool, as_json: bool) -> None:
+    """List captures whose image is still on this device."""
+    from digiscope_edge.status_command import list_outbox
+
+    list_outbox(settings_of(ctx), show_all=show_all, as_json=as_json)
+
+
+@outbox.command()
+@click.argument("capture_ids", nargs=-1, required=True)
+@click.confirmation_option(prompt="Delete the only copy that this device knows of?")
+@click.pass_context
+def discard(ctx: click.Context, capture_ids: tuple[str, ...]) -> None:
+    """Delete the images of rejected or unreadable captures for good."""
+    from digiscope_edge.status_command import discard_captures
+
+    sys.exit(discard_captures(settings_of(ctx), capture_ids))
+
+
+@main.group()
+def telemetry() -> None:
+    """Carry a wearable's readings."""
+
+
+@telemetry.command()
+@click.option("--subject", required=True, help="The patient's pseudonym; never a name.")
+@click.option("--metric", required=True, help="Such as heart-rate.")
+@click.option("--value", required=True, type=float)
+@click.option("--unit", required=True, help="A UCUM code, such as /min; https://ucum.org")
+@click.option("--measured-at", default="", help="ISO 8601; now, where it is missing.")
+@click.pass_context
+def send(ctx: click.Context, /, **fields: Any) -> None:
+    r"""Keep a reading for the running agent to send; it is on disk when this returns.
+
+    \b
+    Example:
+      digiscope-edge telemetry send --subject S-17 --metric heart-rate --value 72 --unit /min
+    """
+    import msgspec
+
+    from digiscope_edge.bootstrap import device_clocks, open_outbox
+    from digiscope_shared.messages import TelemetryReading
+
+    fields["measured_at"] = fields["measured_at"] or device_clocks().now_text()
+    try:
+        reading = msgspec.convert(fields, type=TelemetryReading)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"reading refused: {error}") from error
+    kept = open_outbox(settings_of(ctx)).add_reading(reading)
+    click.echo(f"reading {kept.sequence} kept ({DISCLAIMER})")
+
+
+if __name__ == "__main__":
+    main()
