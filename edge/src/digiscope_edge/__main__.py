@@ -68,8 +68,16 @@ def settings_of(ctx: click.Context) -> AgentSettings:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--exit-when-answered", is_flag=True, help="End when every given file is answered.")
 @click.option("--deadline", "deadline_s", type=float, default=None, help="With --exit-when-answered, seconds to wait.")
+@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="Append every event, as JSON lines.")
 @click.pass_context
-def run(ctx: click.Context, files: tuple[Path, ...], *, exit_when_answered: bool, deadline_s: float | None) -> None:
+def run(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    *,
+    exit_when_answered: bool,
+    deadline_s: float | None,
+    journal: Path | None,
+) -> None:
     r"""Run the agent: camera, outbox, uplink, terminal.
 
     \b
@@ -79,7 +87,8 @@ def run(ctx: click.Context, files: tuple[Path, ...], *, exit_when_answered: bool
     """
     from digiscope_edge.run_command import run_agent
 
-    sys.exit(run_agent(settings_of(ctx), files, exit_when_answered=exit_when_answered, deadline_s=deadline_s))
+    settings = settings_of(ctx)
+    sys.exit(run_agent(settings, files, exit_when_answered=exit_when_answered, deadline_s=deadline_s, journal=journal))
 
 
 @main.command(epilog=EXIT_CODES)

@@ -1,5 +1,6 @@
 """`digiscope-edge run`: the agent on this terminal, until a signal, a key or the last answer."""
 
+import os
 import signal
 import sys
 import threading
@@ -9,11 +10,13 @@ import click
 import structlog
 
 from digiscope_edge import inbox
+from digiscope_edge.adapters.event_journal import EventJournal
 from digiscope_edge.agent import Ending
 from digiscope_edge.bootstrap import RunningDevice, build, load_classifier, lock_of, open_outbox
 from digiscope_edge.captures import HeldCapture
 from digiscope_edge.display_bootstrap import display_on, keyboard_on
 from digiscope_edge.files import read_image_file
+from digiscope_edge.ports import Classifier, Display
 from digiscope_edge.settings import AgentSettings
 from digiscope_edge.terminal_view import TerminalView
 
@@ -24,7 +27,12 @@ EXIT_OF = {Ending.STOPPED: 0, Ending.SETTLED: 0, Ending.TAKEN_OVER: 4}
 
 
 def run_agent(
-    settings: AgentSettings, files: tuple[Path, ...], *, exit_when_answered: bool, deadline_s: float | None
+    settings: AgentSettings,
+    files: tuple[Path, ...],
+    *,
+    exit_when_answered: bool,
+    deadline_s: float | None,
+    journal: Path | None = None,
 ) -> int:
     """Run; return the exit code."""
     with lock_of(settings):
@@ -32,21 +40,28 @@ def run_agent(
         found = outbox.reconcile()
         if found.orphans or found.damaged or found.missing:
             log.warning("outbox_reconciled", orphans=found.orphans, damaged=found.damaged, missing=found.missing)
+        classifier = load_classifier(settings)
         device = build(
             settings,
             outbox,
-            classifier=load_classifier(settings),
-            make_display=lambda: display_on(
-                sys.stdout,
-                sys.stdin,
-                TerminalView(device_id=settings.device_id),
-                has_camera=bool(settings.camera.source),
-            ),
+            classifier=classifier,
+            make_display=lambda: _display(settings, classifier, journal),
         )
         try:
-            return _run(device, files, exit_when_answered=exit_when_answered, deadline_s=deadline_s)
+            code = _run(device, files, exit_when_answered=exit_when_answered, deadline_s=deadline_s)
         finally:
             outbox.close()
+        if not device.stop_sources():
+            log.warning("camera_driver_hangs", hint="its thread is left behind")
+            sys.stdout.flush()
+            os._exit(code)
+        return code
+
+
+def _display(settings: AgentSettings, classifier: Classifier | None, journal: Path | None) -> Display:
+    view = TerminalView(device_id=settings.device_id, model_digest=classifier.model_digest if classifier else "")
+    display = display_on(sys.stdout, sys.stdin, view, has_camera=bool(settings.camera.source))
+    return EventJournal(display, journal) if journal is not None else display
 
 
 def _run(device: RunningDevice, files: tuple[Path, ...], *, exit_when_answered: bool, deadline_s: float | None) -> int:
