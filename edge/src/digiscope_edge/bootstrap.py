@@ -106,10 +106,11 @@ class RunningDevice:
             if source is not None:
                 source.start()
 
-    def stop_sources(self) -> None:
-        for source in (self.camera, self.folder):
-            if source is not None:
-                source.stop()
+    def stop_sources(self) -> bool:
+        """Return False where a camera's driver hangs: Python's own shutdown would abort then, see `CameraLoop.stop`."""
+        if self.folder is not None:
+            self.folder.stop()
+        return self.camera is None or self.camera.stop()
 
 
 def build(
@@ -162,7 +163,7 @@ def build(
         display=display,
         items=items,
         source_of=lambda capture_id: intake.sources.pop(capture_id, "held"),
-        on_turn=_on_turn(settings, outbox, uplink, services, clocks),
+        on_turn=_on_turn(settings, outbox, uplink, services, clocks, switch_steady=_steady_switch(camera, config_sync)),
         on_capture_asked=_capture_asker(outbox, camera),
         clock=clocks.monotonic_s,
         first_state=DeviceState(
@@ -203,27 +204,47 @@ def _watched_folder(
         outcome = intake.take(image)
         if isinstance(outcome, HeldCapture):
             return FolderOutcome.TAKEN
+        if outcome.reason == OUTBOX_FULL:
+            # Tried again every few seconds; that the outbox is full is shown already.
+            return FolderOutcome.LATER
         post(inbox.Happened(event=outcome))
-        return FolderOutcome.LATER if outcome.reason == OUTBOX_FULL else FolderOutcome.REFUSED
+        return FolderOutcome.REFUSED
 
     return WatchedFolder(Path(settings.watched_folder), take=take, was_taken=intake.was_taken)
 
 
 def _on_turn(
-    settings: AgentSettings, outbox: SqliteOutbox, uplink: PahoUplink, services: ServiceManager, clocks: DeviceClocks
+    settings: AgentSettings,
+    outbox: SqliteOutbox,
+    uplink: PahoUplink,
+    services: ServiceManager,
+    clocks: DeviceClocks,
+    *,
+    switch_steady: Callable[[], None],
 ) -> Callable[[], None]:
-    """Return what each turn does beside custody: the wearable's file, and systemd's watchdog while both threads live."""
+    """Return what each turn does beside custody: telemetry, camera, and systemd while both threads live."""
     file = None
     if settings.telemetry_file:
         file = TelemetryFile(Path(settings.telemetry_file), outbox, now_text=clocks.now_text)
 
     def turn() -> None:
+        switch_steady()
         if file is not None:
             file.poll()
         if uplink.is_alive():
             services.alive()
 
     return turn
+
+
+def _steady_switch(camera: CameraLoop | None, config_sync: ConfigSync) -> Callable[[], None]:
+    """Return what brings the config's steady trigger to the camera; cheap where nothing changed."""
+
+    def switch() -> None:
+        if camera is not None:
+            camera.trigger_when_steady(wanted=config_sync.config.steady_trigger)
+
+    return switch
 
 
 def _capture_asker(outbox: SqliteOutbox, camera: CameraLoop | None) -> Callable[[], None]:

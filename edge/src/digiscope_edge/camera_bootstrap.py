@@ -1,16 +1,13 @@
-"""Where images come from, the camera side's part of the composition root: a camera's loop, a watched folder."""
+"""The camera's part of the composition root: settings in, a loop on OpenCV out."""
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from digiscope_edge.adapters.opencv_camera import OpencvCamera, is_video_file, jpeg_encoder
-from digiscope_edge.adapters.watched_folder import FolderOutcome, WatchedFolder
 from digiscope_edge.camera_loop import CameraLoop
 from digiscope_edge.camera_settings import CameraSettings
 from digiscope_edge.camera_watchdog import CameraWatchdog
-from digiscope_edge.events import CaptureRefused, Event
-from digiscope_edge.intake import OUTBOX_FULL, Intake
+from digiscope_edge.events import Event
 from digiscope_edge.ports import FrameSource, SourceImage
 from digiscope_shared.backoff import Backoff
 
@@ -40,29 +37,3 @@ def camera_loop(
         watchdog=watchdog,
         clock=clock,
     )
-
-
-def into(intake: Intake, on_event: Callable[[Event], None]) -> Callable[[SourceImage], None]:
-    """Return what a camera hands its images to: the intake, whose refusals are shown."""
-
-    def take(image: SourceImage) -> None:
-        outcome = intake.take(image)
-        if isinstance(outcome, CaptureRefused):
-            on_event(outcome)
-
-    return take
-
-
-def watched_folder(folder: Path, intake: Intake, on_event: Callable[[Event], None]) -> WatchedFolder:
-    """Return a watch, not started. A full outbox refuses no file: it waits where it is."""
-
-    def take(image: SourceImage) -> FolderOutcome:
-        outcome = intake.take(image)
-        if not isinstance(outcome, CaptureRefused):
-            return FolderOutcome.TAKEN
-        if outcome.reason == OUTBOX_FULL:
-            return FolderOutcome.LATER
-        on_event(outcome)
-        return FolderOutcome.REFUSED
-
-    return WatchedFolder(folder, take=take, was_taken=intake.was_taken)

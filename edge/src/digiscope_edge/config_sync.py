@@ -18,11 +18,15 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceConfig:
-    """In force at once, no restart. `jpeg_quality` is for pictures in formats that aren't sent as they are."""
+    """In force at once, no restart. `jpeg_quality` is for pictures in formats that aren't sent as they are.
+
+    `steady_trigger` None: as the device's own settings say.
+    """
 
     quality: QualityThresholds = field(default_factory=QualityThresholds)
     prescreen: bool = True
     jpeg_quality: Annotated[int, Meta(ge=50, le=100)] = 95
+    steady_trigger: bool | None = None
     receipt_timeout_s: Seconds = 15.0
     result_timeout_s: Seconds = 60.0
     retry_cap_s: Seconds = 600.0
