@@ -96,7 +96,7 @@ class SqliteOutbox:
             if known is not None:
                 return known
             self._check_room(len(capture.content))
-            attributes = _attributes(capture, digest, self._next("capture"))
+            attributes = new_attributes(capture, digest, self._next("capture"))
             self._images.write(capture.capture_id, capture.content)
             db.execute(
                 "INSERT INTO captures (capture_id, sequence, attributes, image_sha256, image_bytes, state, image,"
@@ -333,7 +333,8 @@ class SqliteOutbox:
 _ON_DISK: Final = frozenset({ImageState.HELD, ImageState.DAMAGED, ImageState.MISSING})
 
 
-def _attributes(capture: NewCapture, image_sha256: str, sequence: int) -> CaptureAttributes:
+def new_attributes(capture: NewCapture, image_sha256: str, sequence: int) -> CaptureAttributes:
+    """Return what every part of this capture will carry."""
     return CaptureAttributes(
         capture_id=capture.capture_id,
         part=0,
