@@ -51,7 +51,7 @@ class Manifest:
     licence: str = ""
     created_at: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
-    # Detached signature over `files`, empty where a bundle isn't signed.
+    # The fleet's, over all other fields (`signing.py`); empty where a bundle isn't signed.
     signature: str = ""
 
 

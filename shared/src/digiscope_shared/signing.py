@@ -1,7 +1,8 @@
 """Ed25519 signatures of the fleet: a device obeys only what its own fleet has signed, for it, and for this purpose.
 
-A signature is the text `ed25519:<key id>:<base64>`. What is signed starts with a purpose, so that a config's signature
-can't be shown for a model manifest's. Needs the extra `signing`.
+A signature is the text `ed25519:<key id>:<base64>`; it covers the JSON fields of its document but itself. What is
+signed starts with a purpose, so that a config's signature can't be shown for a model manifest's. Needs the extra
+`signing`.
 """
 
 import base64
@@ -14,14 +15,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from digiscope_shared.errors import PermanentError, Reason, SettingsError
 
-# The attribute that carries a config's signature, on both transports.
-SIGNATURE_ATTRIBUTE: Final = "signature"
+# The field that holds the signature, in what it signs: the two are written, stored and sent as one.
+SIGNATURE: Final = "signature"
 _ALGORITHM: Final = "ed25519"
 
 
@@ -105,33 +107,40 @@ def load_trusted_keys(path: Path) -> TrustedKeys:
     return TrustedKeys(keys={_key_id(key): key for key in keys})
 
 
-def sign_config(key: SigningKey, device_id: str, body: bytes) -> str:
-    """Sign a desired config as it goes over the wire; another device's copy of it is worth nothing."""
-    return key.sign(Purpose.CONFIG, device_id.encode(), body)
+def sign_config(key: SigningKey, device_id: str, config: Mapping[str, Any]) -> str:
+    """Sign a desired config's JSON fields for one device: another device's copy of it is worth nothing."""
+    return key.sign(Purpose.CONFIG, device_id.encode(), _canonical(config))
 
 
-def verify_config(keys: TrustedKeys, device_id: str, body: bytes, attributes: Mapping[str, str]) -> None:
+def verify_config(keys: TrustedKeys, device_id: str, body: bytes) -> None:
     """Raise PermanentError `bad-signature` unless the fleet signed this body for this device."""
-    keys.verify(attributes.get(SIGNATURE_ATTRIBUTE, ""), Purpose.CONFIG, device_id.encode(), body)
+    _verify_fields(keys, Purpose.CONFIG, body, device_id.encode())
 
 
-def sign_manifest(key: SigningKey, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the manifest with its signature, which covers everything but itself."""
-    return {**manifest, "signature": key.sign(Purpose.MODEL_MANIFEST, _canonical(manifest))}
+def sign_manifest(key: SigningKey, manifest: Mapping[str, Any]) -> str:
+    """Sign a model manifest's JSON fields."""
+    return key.sign(Purpose.MODEL_MANIFEST, _canonical(manifest))
 
 
-def verify_manifest(keys: TrustedKeys, manifest: Mapping[str, Any]) -> None:
+def verify_manifest(keys: TrustedKeys, body: bytes) -> None:
     """Raise PermanentError `bad-signature` unless the fleet signed this manifest."""
-    signature = manifest.get("signature")
+    _verify_fields(keys, Purpose.MODEL_MANIFEST, body)
+
+
+def _verify_fields(keys: TrustedKeys, purpose: Purpose, body: bytes, *context: bytes) -> None:
+    # The codec's own parser: where two parsers read a body differently, one would check what the other doesn't obey.
     try:
-        canonical = _canonical(manifest)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise PermanentError(Reason.BAD_SIGNATURE, f"the manifest has no canonical form: {error}") from error
-    keys.verify(signature if isinstance(signature, str) else "", Purpose.MODEL_MANIFEST, canonical)
+        fields = msgspec.json.decode(body, type=dict[str, Any])
+        canonical = _canonical(fields)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise PermanentError(Reason.BAD_SIGNATURE, f"no JSON object that could be signed: {error}") from error
+    signature = fields.get(SIGNATURE)
+    keys.verify(signature if isinstance(signature, str) else "", purpose, *context, canonical)
 
 
-def _canonical(manifest: Mapping[str, Any]) -> bytes:
-    unsigned = {name: value for name, value in manifest.items() if name != "signature"}
+def _canonical(fields: Mapping[str, Any]) -> bytes:
+    """Return the bytes that are signed: everything but the signature, however it was written down."""
+    unsigned = {name: value for name, value in fields.items() if name != SIGNATURE}
     return json.dumps(unsigned, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 

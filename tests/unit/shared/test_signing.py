@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,72 +21,86 @@ def trusted(tmp_path: Path, *keys: signing.SigningKey) -> signing.TrustedKeys:
     return signing.load_trusted_keys(path)
 
 
-def refused(keys: signing.TrustedKeys, body: bytes, signature: str, device_id: str = DEVICE) -> str:
+def signed(key: signing.SigningKey = KEY, device_id: str = DEVICE, **config: Any) -> dict[str, Any]:
+    fields = {"schema": "digiscope.config/1", "version": 3, "config": config}
+    return fields | {"signature": signing.sign_config(key, device_id, fields)}
+
+
+def refused(keys: signing.TrustedKeys, body: bytes, device_id: str = DEVICE) -> str:
     with pytest.raises(PermanentError) as caught:
-        signing.verify_config(keys, device_id, body, {"signature": signature})
+        signing.verify_config(keys, device_id, body)
     assert caught.value.reason is Reason.BAD_SIGNATURE
     return caught.value.detail
 
 
-def test_a_config_signed_by_the_fleet_is_taken(tmp_path: Path) -> None:
-    signature = signing.sign_config(KEY, DEVICE, b"{}")
-    signing.verify_config(trusted(tmp_path, KEY), DEVICE, b"{}", {"signature": signature})
+def as_body(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields).encode()
+
+
+def test_a_config_signed_by_the_fleet_is_taken_however_it_is_written_down(tmp_path: Path) -> None:
+    keys = trusted(tmp_path, KEY)
+    fields = signed(min_sharpness=1e22, name="Zürich \U0001f9b4", limits=[1, 2.5, None])
+    signing.verify_config(keys, DEVICE, as_body(fields))
+    signing.verify_config(keys, DEVICE, json.dumps(fields, indent=3, sort_keys=True, ensure_ascii=False).encode())
+    signing.verify_config(keys, DEVICE, msgspec.json.encode(fields))
 
 
 def test_both_keys_hold_while_the_fleet_changes_its_key(tmp_path: Path) -> None:
     keys = trusted(tmp_path, KEY, OTHER)
     for key in (KEY, OTHER):
-        signing.verify_config(keys, DEVICE, b"{}", {"signature": signing.sign_config(key, DEVICE, b"{}")})
+        signing.verify_config(keys, DEVICE, as_body(signed(key)))
 
 
 def test_nothing_else_is_taken(tmp_path: Path) -> None:
     keys = trusted(tmp_path, KEY)
-    signature = signing.sign_config(KEY, DEVICE, b"{}")
-    assert refused(keys, b"{}", "") == "not signed"
-    assert refused(keys, b"{ }", signature) == "the signature doesn't fit the content"
-    assert refused(keys, b"{}", signature, device_id="clinic-08") == "the signature doesn't fit the content"
-    assert refused(keys, b"{}", signing.sign_config(OTHER, DEVICE, b"{}")) == "not signed by this fleet"
-    # Its own key id with another key's signature, and what isn't base64.
-    prefix = signature.rpartition(":")[0]
-    forged = signing.sign_config(OTHER, DEVICE, b"{}").rpartition(":")[2]
-    refused(keys, b"{}", f"{prefix}:{forged}")
-    refused(keys, b"{}", f"{prefix}:***")
+    fields = signed(width=1280)
+    misfit = "the signature doesn't fit the content"
+    assert refused(keys, b"{}") == "not signed"
+    assert refused(keys, as_body({**fields, "version": 4})) == misfit
+    assert refused(keys, as_body({**fields, "config": {"width": 1281}})) == misfit
+    assert refused(keys, as_body({**fields, "model_digest": "0"})) == misfit
+    assert refused(keys, as_body(fields), device_id="clinic-08") == misfit
+    assert refused(keys, as_body(signed(OTHER))) == "not signed by this fleet"
+    assert refused(keys, as_body({**fields, "signature": 7})) == "not signed"
 
 
-def test_parts_dont_run_together(tmp_path: Path) -> None:
-    signature = signing.sign_config(KEY, "a", b"bc")
-    refused(trusted(tmp_path, KEY), b"c", signature, device_id="ab")
+def test_a_forged_signature_is_refused_with_the_fleets_own_key_id(tmp_path: Path) -> None:
+    keys, fields = trusted(tmp_path, KEY), signed()
+    prefix = fields["signature"].rpartition(":")[0]
+    for forged in (signed(OTHER)["signature"].rpartition(":")[2], "***", "", "AAAA"):
+        refused(keys, as_body({**fields, "signature": f"{prefix}:{forged}"}))
+
+
+def test_parts_dont_run_together() -> None:
+    keys = signing.TrustedKeys(keys={KEY.sign(signing.Purpose.CONFIG).split(":")[1]: KEY.private.public_key()})
+    signature = KEY.sign(signing.Purpose.CONFIG, b"a", b"bc")
+    keys.verify(signature, signing.Purpose.CONFIG, b"a", b"bc")
+    with pytest.raises(PermanentError):
+        keys.verify(signature, signing.Purpose.CONFIG, b"ab", b"c")
 
 
 def test_a_configs_signature_is_none_of_a_manifest(tmp_path: Path) -> None:
-    body = b'{"id":"m"}'
-    manifest = {"id": "m", "signature": KEY.sign(signing.Purpose.CONFIG, body)}
-    with pytest.raises(PermanentError):
-        signing.verify_manifest(trusted(tmp_path, KEY), manifest)
-
-
-def test_a_manifest_is_covered_whole_but_for_its_signature(tmp_path: Path) -> None:
-    keys = trusted(tmp_path, KEY)
-    signed = signing.sign_manifest(KEY, {"id": "m", "labels": ["mel", "nv"], "temperature": 1.5})
-    signing.verify_manifest(keys, json.loads(json.dumps(signed, indent=2)))
-    signing.verify_manifest(keys, signing.sign_manifest(KEY, signed))
-    for changed in ({**signed, "temperature": 1.25}, {**signed, "labels": ["nv", "mel"]}, {**signed, "leaky": False}):
+    keys, manifest = trusted(tmp_path, KEY), {"id": "m"}
+    signing.verify_manifest(keys, as_body(manifest | {"signature": signing.sign_manifest(KEY, manifest)}))
+    for signature in (signing.sign_config(KEY, DEVICE, manifest), signing.sign_config(KEY, "", manifest)):
         with pytest.raises(PermanentError):
-            signing.verify_manifest(keys, changed)
-
-
-@pytest.mark.parametrize("manifest", [{"signature": 7}, {"x": float("nan")}, {"x": "\ud800"}, {}])
-def test_a_strange_manifest_is_refused(tmp_path: Path, manifest: dict[str, Any]) -> None:
-    with pytest.raises(PermanentError):
-        signing.verify_manifest(trusted(tmp_path, KEY), manifest)
+            signing.verify_manifest(keys, as_body(manifest | {"signature": signature}))
 
 
 @given(st.text(max_size=200), st.binary(max_size=50))
 def test_any_text_as_signature_is_refused_with_a_reason(signature: str, body: bytes) -> None:
-    refused(signing.TrustedKeys(keys={}), body, signature)
-    key_id = signing.sign_config(KEY, DEVICE, b"").split(":")[1]
+    key_id = signing.sign_config(KEY, DEVICE, {}).split(":")[1]
     keys = signing.TrustedKeys(keys={key_id: KEY.private.public_key()})
-    refused(keys, body, f"ed25519:{key_id}:{signature}")
+    refused(keys, body)
+    refused(keys, as_body({"signature": signature}))
+    refused(keys, as_body({"signature": f"ed25519:{key_id}:{signature}"}))
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"NaN", b'{"x":"\\ud800"}', b"[" * 100_000, b'{"a":' * 2000 + b"1" + b"}" * 2000]
+)
+def test_a_strange_body_is_refused_with_a_reason(tmp_path: Path, body: bytes) -> None:
+    refused(trusted(tmp_path, KEY), body)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ class DesiredConfig:
     version: Annotated[int, Meta(ge=1)]
     config: dict[str, Any] = field(default_factory=dict)
     model_digest: str = ""
+    # The fleet's, over all other fields and the device id (`signing.py`); a device that knows its fleet's key insists.
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
