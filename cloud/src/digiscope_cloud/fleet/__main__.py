@@ -1,5 +1,7 @@
 """`digiscope-cloud fleet`: what is desired of devices, and what they report."""
 
+import getpass
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,13 +10,17 @@ from typing import Any, TypeVar
 
 import click
 
+from digiscope_cloud.audit_log.entries import Act, AuditEntry
 from digiscope_cloud.fleet import tables
-from digiscope_cloud.fleet.bootstrap import FleetService, open_shadows
+from digiscope_cloud.fleet.bootstrap import FleetService, open_audit_log, open_shadows
 from digiscope_cloud.fleet.desired import parse_changes
 from digiscope_cloud.fleet.settings import FleetSettings
+from digiscope_cloud.identity.commands import COMMANDS as IDENTITY_COMMANDS
 from digiscope_cloud.stop_signals import stop_event
 from digiscope_shared import logs, settings_file
+from digiscope_shared.codec import encode_json
 from digiscope_shared.errors import PermanentError, SettingsError, TransientError
+from digiscope_shared.messages import DesiredConfig
 from digiscope_shared.mqtt_topics import is_device_id
 
 EXAMPLES = """
@@ -117,6 +123,7 @@ def set_config(
             raise SettingsError("nothing to change: give KEY=VALUE or --model")
         shadows = open_shadows(settings)
         desired = shadows.desire(device_id, changes, model_digest=model_digest)
+        _note_configured(settings, device_id, desired)
         try:
             shadows.send(device_id)
         except TransientError:
@@ -140,6 +147,16 @@ def show_config(device_id: str, settings: FleetSettings, *, as_json: bool) -> No
     if shadow.desired is None and shadow.reported is None:
         sys.exit(1)
 
+
+def _note_configured(settings: FleetSettings, device_id: str, desired: DesiredConfig) -> None:
+    detail = {"version": str(desired.version), "model_digest": desired.model_digest}
+    detail["config_sha256"] = hashlib.sha256(encode_json(desired)).hexdigest()
+    entry = AuditEntry(act=Act.CONFIGURED, subject=device_id, actor=getpass.getuser(), detail=detail)
+    open_audit_log(settings).append(entry)
+
+
+for command in IDENTITY_COMMANDS:
+    fleet.add_command(command)
 
 if __name__ == "__main__":
     fleet()

@@ -1,5 +1,6 @@
 """The fleet service's composition root."""
 
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -7,23 +8,30 @@ import structlog
 from digiscope_cloud.adapters.gcs_object_store import GcsObjectStore
 from digiscope_cloud.adapters.pubsub_publisher import PubsubPublisher
 from digiscope_cloud.adapters.pubsub_subscriber import PubsubSubscriber
+from digiscope_cloud.audit_log.entries import AuditLog, NoAuditLog
+from digiscope_cloud.audit_log.file_audit_log import FileAuditLog
 from digiscope_cloud.dead_letters import DeadLetters
 from digiscope_cloud.delivery_taker import DeliveryTaker
 from digiscope_cloud.fleet.events_desk import EventsDesk
 from digiscope_cloud.fleet.settings import FleetSettings
 from digiscope_cloud.fleet.shadow import Shadows
 from digiscope_cloud.ports import EventPublisher, EventSubscriber, ObjectStore
-from digiscope_cloud.settings import CloudSettings
 from digiscope_shared.pubsub_topics import Subscription
+from digiscope_shared.signing import load_signing_key
 
 log = structlog.get_logger()
 MAX_LEASED_BYTES: Final = 16 * 1024 * 1024
 CALLS_S: Final = 120.0
 
 
-def open_shadows(settings: CloudSettings) -> Shadows:
+def open_shadows(settings: FleetSettings) -> Shadows:
     """Return the shadows of a project's devices, for a command that ends soon."""
-    return Shadows(GcsObjectStore(settings), PubsubPublisher(settings, confirm_within_s=10.0))
+    key = load_signing_key(Path(settings.signing_key_file)) if settings.signing_key_file else None
+    return Shadows(GcsObjectStore(settings), PubsubPublisher(settings, confirm_within_s=10.0), signing_key=key)
+
+
+def open_audit_log(settings: FleetSettings) -> AuditLog:
+    return FileAuditLog(Path(settings.audit_log_file)) if settings.audit_log_file else NoAuditLog()
 
 
 class FleetService:

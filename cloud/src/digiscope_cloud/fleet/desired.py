@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import yaml
 
-from digiscope_shared.codec import Envelope
+from digiscope_shared.codec import Envelope, encode_json
 from digiscope_shared.errors import SettingsError
 from digiscope_shared.messages import DesiredConfig, DeviceState
 from digiscope_shared.mqtt_topics import Channel
+from digiscope_shared.signing import SigningKey, sign_config
 from digiscope_shared.traceparent import new_traceparent
 
 
@@ -58,6 +61,14 @@ def _with(config: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[st
         below = config.get(key)
         value = _with(below if isinstance(below, Mapping) else {}, rest, value) or None
     return {name: kept for name, kept in config.items() if name != key} | ({} if value is None else {key: value})
+
+
+def signed(desired: DesiredConfig, device_id: str, key: SigningKey | None) -> DesiredConfig:
+    """Return it with the fleet's signature for this device; as it is without a key."""
+    if key is None:
+        return desired
+    fields = msgspec.json.decode(encode_json(desired), type=dict[str, Any])
+    return replace(desired, signature=sign_config(key, device_id, fields))
 
 
 def directive(device_id: str, body: bytes) -> Envelope:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from digiscope_cloud.fleet.desired import directive, next_desired
+from digiscope_cloud.fleet.desired import directive, next_desired, signed
 from digiscope_cloud.fleet.reported import ReportedState
 from digiscope_cloud.ports import ConflictError, EventPublisher, NotFoundError, ObjectStore
 from digiscope_shared import object_names
@@ -11,6 +11,7 @@ from digiscope_shared.codec import Message, decode_json, encode_json
 from digiscope_shared.errors import TransientError
 from digiscope_shared.messages import DesiredConfig
 from digiscope_shared.pubsub_topics import PubsubTopic
+from digiscope_shared.signing import SigningKey
 
 M = TypeVar("M", bound=Message)
 MAX_CONFLICTS: Final = 20
@@ -18,11 +19,12 @@ _JSON: Final = "application/json"
 
 
 class Shadows:
-    """Reads and changes shadows; sends what is desired."""
+    """Reads and changes shadows; sends what is desired. Only `desire` signs: to send again needs no key."""
 
-    def __init__(self, store: ObjectStore, publisher: EventPublisher) -> None:
+    def __init__(self, store: ObjectStore, publisher: EventPublisher, *, signing_key: SigningKey | None = None) -> None:
         self._store = store
         self._publisher = publisher
+        self._signing_key = signing_key
 
     def desired(self, device_id: str) -> DesiredConfig | None:
         return self._read(DesiredConfig, object_names.desired_config(device_id))[0]
@@ -44,7 +46,7 @@ class Shadows:
         changed = self._change(
             DesiredConfig,
             object_names.desired_config(device_id),
-            lambda current: next_desired(current, changes, model_digest),
+            lambda current: signed(next_desired(current, changes, model_digest), device_id, self._signing_key),
         )
         assert changed is not None
         return changed
