@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 import structlog
@@ -33,6 +33,7 @@ from digiscope_shared.mqtt.packets import (
     IncomingMessage,
     incoming,
     new_properties,
+    packet_bytes,
     read_damaged_publish,
     will_properties,
 )
@@ -40,6 +41,8 @@ from digiscope_shared.mqtt.settings import MqttSettings
 
 _log = structlog.get_logger()
 
+# What Python needs around one message, beside its bytes: a flood of small ones must fill the window too.
+_OBJECTS_BYTES: Final = 2048
 _FAILURE: Final = 0x80
 _SESSION_TAKEN_OVER: Final = 0x8E
 # Server busy, server unavailable, quota, rate: they pass by themselves. Every other refusal needs a person.
@@ -227,9 +230,10 @@ class Link:
         self._events.append(Taken(mid=mid, refused=str(reason) if reason.value >= _FAILURE else ""))
 
     def _on_message(self, _client: paho.Client, _userdata: Any, message: paho.MQTTMessage) -> None:
-        held_bytes = len(message.payload)
+        received = incoming(message)
+        held_bytes = packet_bytes(received.mqtt_topic, received.envelope) + _OBJECTS_BYTES
         self._window.take(held_bytes)
-        self._events.append(incoming(message, self._acknowledger(message.mid, message.qos, held_bytes)))
+        self._events.append(replace(received, ack=self._acknowledger(message.mid, message.qos, held_bytes)))
 
     def _acknowledger(self, mid: int, qos: int, held_bytes: int) -> Callable[[], None]:
         once = threading.Lock()

@@ -37,8 +37,8 @@ class IncomingMessage:
     ack: Callable[[], None] = field(compare=False, repr=False, default=lambda: None)
 
 
-def incoming(message: MQTTMessage, ack: Callable[[], None]) -> IncomingMessage:
-    """Read a PUBLISH."""
+def incoming(message: MQTTMessage) -> IncomingMessage:
+    """Read a PUBLISH; the link adds the ack."""
     properties: Any = message.properties
     attributes = dict(getattr(properties, "UserProperty", ()))
     correlation = getattr(properties, "CorrelationData", None)
@@ -50,7 +50,6 @@ def incoming(message: MQTTMessage, ack: Callable[[], None]) -> IncomingMessage:
         retained=message.retain,
         repeated=message.dup,
         fault=getattr(properties, "fault", ""),
-        ack=ack,
     )
 
 
