@@ -156,6 +156,48 @@ def discard(ctx: click.Context, capture_ids: tuple[str, ...]) -> None:
     sys.exit(discard_captures(settings_of(ctx), capture_ids))
 
 
+_FOLDER = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_FILE.parent,
+    show_default=True,
+    help="Where key, certificate and settings lie; the files go to whom it belongs.",
+)
+
+
+@main.command("enroll-request")
+@click.argument("device_id")
+@_FOLDER
+def enroll_request(device_id: str, folder: Path) -> None:
+    r"""Make a key that never leaves this device, and a request for its certificate.
+
+    \b
+    Example:
+      digiscope-edge enroll-request clinic-08
+      # there: digiscope-cloud fleet sign-request clinic-08 clinic-08.csr --out clinic-08.tar
+    """
+    from digiscope_edge.enrolment import make_request
+
+    click.echo(f"{make_request(device_id, folder)}: have it signed; then `digiscope-edge enroll PACKAGE` here")
+
+
+@main.command()
+@click.argument("package", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@_FOLDER
+def enroll(package: Path, folder: Path) -> None:
+    r"""Install the package of `digiscope-cloud fleet enroll`, the first time or to renew.
+
+    \b
+    Example:
+      digiscope-edge enroll clinic-07.tar && shred -u clinic-07.tar
+    """
+    from digiscope_edge.enrolment import SETTINGS, install
+
+    device_id, is_new = install(package, folder)
+    click.echo(f"{device_id}: {'enrolled' if is_new else 'renewed; restart the agent'}, see {folder / SETTINGS}")
+
+
 @main.group()
 def telemetry() -> None:
     """Carry a wearable's readings."""

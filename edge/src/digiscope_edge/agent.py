@@ -33,7 +33,7 @@ from digiscope_edge.sender import Sender
 from digiscope_edge.state_report import AgentStatus, StateReport, StatusFile
 from digiscope_edge.telemetry_pump import TelemetryPump
 from digiscope_shared.codec import decode_json
-from digiscope_shared.errors import DigiScopeError
+from digiscope_shared.errors import DigiScopeError, PermanentError
 from digiscope_shared.lifecycle import DeviceLifecycle, IllegalStepError
 from digiscope_shared.messages import AnalysisResult, ConfigRefusal, DesiredConfig, DeviceState, Receipt
 from digiscope_shared.mqtt.link_status import LinkState, LinkStatus
@@ -66,6 +66,7 @@ class Agent:
         sender: Sender,
         custody: Custody,
         config_sync: ConfigSync,
+        check_config: Callable[[bytes], None],
         report: StateReport,
         status_file: StatusFile,
         pump: TelemetryPump,
@@ -81,6 +82,7 @@ class Agent:
         self._outbox, self._uplink, self._sender, self._custody = outbox, uplink, sender, custody
         self._config_sync, self._report, self._status_file, self._pump = config_sync, report, status_file, pump
         self._display, self._items, self._source_of = display, items, source_of
+        self._check_config = check_config
         self._on_turn, self._on_capture_asked = on_turn, on_capture_asked
         self._clock, self._first_state = clock, first_state
         self._lifecycle = DeviceLifecycle.STARTING
@@ -108,7 +110,7 @@ class Agent:
         self._readers: dict[Channel, Callable[[bytes], None]] = {
             Channel.RECEIPTS: lambda body: self._sender.receipt(decode_json(Receipt, body)),
             Channel.RESULTS: lambda body: self._sender.result(decode_json(AnalysisResult, body)),
-            Channel.CONFIG: lambda body: self._configure(decode_json(DesiredConfig, body)),
+            Channel.CONFIG: self._receive_config,
         }
 
     def run(self) -> Ending:
@@ -197,6 +199,16 @@ class Agent:
             self._link = changed
             self.show(changed)
 
+    def _receive_config(self, body: bytes) -> None:
+        desired = decode_json(DesiredConfig, body)
+        try:
+            self._check_config(body)
+        except PermanentError as error:
+            log.warning("config_distrusted", version=desired.version, detail=error.detail)
+            self.show(self._config_sync.distrust(desired.version, error.detail))
+        else:
+            self._configure(desired)
+
     def _configure(self, desired: DesiredConfig) -> None:
         outcome = self._config_sync.consider(desired)
         match outcome:
@@ -272,7 +284,7 @@ class Agent:
         if changed != self._outbox_shown:
             self._outbox_shown = changed
             self.show(changed)
-        refused = self._config_sync.refused
+        refused = self._config_sync.refused or self._config_sync.distrusted
         return DeviceState(
             lifecycle=self._lifecycle,
             boot_id=self._first_state.boot_id,

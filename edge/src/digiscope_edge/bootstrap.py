@@ -35,6 +35,8 @@ from digiscope_edge.state_report import StateReport, StatusFile, will_of
 from digiscope_edge.telemetry_pump import TelemetryPump
 from digiscope_shared.lifecycle import DeviceLifecycle
 from digiscope_shared.messages import CameraHealth, DeviceState
+from digiscope_shared.model_bundle import read_manifest
+from digiscope_shared.signing import TrustedKeys, load_trusted_keys, verify_config, verify_manifest
 
 log = structlog.get_logger()
 
@@ -68,15 +70,32 @@ def load_classifier(settings: AgentSettings) -> Classifier | None:
     """Return the prescreen; None, and a line that says so, where no bundle was named and none came with the agent.
 
     Raises:
-        PermanentError: `bad-bundle`.
+        PermanentError: `bad-bundle`, `bad-signature` where the named one isn't signed by the device's fleet.
     """
     if settings.bundle_dir:
+        if settings.trusted_keys_file:
+            verify_manifest(
+                load_trusted_keys(Path(settings.trusted_keys_file)), read_manifest(Path(settings.bundle_dir))
+            )
         return LiteRtPrescreen(Path(settings.bundle_dir))
     with resources.as_file(resources.files("digiscope_edge") / "bundles" / "prescreen") as bundle_dir:
         if bundle_dir.is_dir():
             return LiteRtPrescreen(bundle_dir)
     log.warning("prescreen_absent", hint="no model bundle: captures are sent without a preliminary result")
     return None
+
+
+def fleet_keys(settings: AgentSettings) -> TrustedKeys | None:
+    """Return the keys of the device's fleet; None, and a line that says so, where it belongs to none."""
+    if settings.trusted_keys_file:
+        return load_trusted_keys(Path(settings.trusted_keys_file))
+    log.warning("fleet_unknown", hint="no trusted_keys_file: every config is obeyed; for local systems alone")
+    return None
+
+
+def _config_checker(settings: AgentSettings) -> Callable[[bytes], None]:
+    keys = fleet_keys(settings)
+    return lambda body: verify_config(keys, settings.device_id, body) if keys is not None else None
 
 
 def build_intake(settings: AgentSettings, outbox: SqliteOutbox) -> Intake:
@@ -157,6 +176,7 @@ def build(
         sender=sender,
         custody=custody,
         config_sync=config_sync,
+        check_config=_config_checker(settings),
         report=StateReport(device_id, uplink=uplink, now_text=clocks.now_text),
         status_file=StatusFile(Path(settings.state_dir) / STATUS_FILE),
         pump=TelemetryPump(device_id, outbox=outbox, uplink=uplink, post=post),

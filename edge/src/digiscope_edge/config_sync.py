@@ -52,6 +52,7 @@ class ConfigSync:
         self.version = 0
         self.model_digest = ""
         self.refused: ConfigRefused | None = None
+        self.distrusted: ConfigRefused | None = None
         if memory.applied is not None:
             self.consider(memory.applied)
         if memory.refused_version > self.version:
@@ -67,5 +68,10 @@ class ConfigSync:
             self.refused = ConfigRefused(version=desired.version, detail=str(error))
             return self.refused
         self.config, self.version, self.model_digest = config, desired.version, desired.model_digest
-        self.refused = None
+        self.refused = self.distrusted = None
         return ConfigApplied(version=desired.version)
+
+    def distrust(self, version: int, detail: str) -> ConfigRefused:
+        """Note that a stranger's config came. Its version counts for nothing: a forged one must block no true one."""
+        self.distrusted = ConfigRefused(version=version, detail=detail)
+        return self.distrusted

@@ -36,6 +36,9 @@ class AgentSettings:
     watched_folder: str = ""
     telemetry_file: str = ""
     bundle_dir: str = ""
+    # The fleet's public keys: configs and bundles that they didn't sign are refused. Empty: every config is obeyed,
+    # which is for the local system alone; `status` and the log say so.
+    trusted_keys_file: str = ""
 
 
 def load_settings(path: Path) -> AgentSettings:

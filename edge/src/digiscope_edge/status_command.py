@@ -36,6 +36,7 @@ def show_status(settings: AgentSettings, *, as_json: bool) -> int:
         "config_refused": f"{memory.refused_version}: {memory.refused_detail}" if memory.refused_version else "",
         "model_digest": status.device_state.model_digest if status else "",
         "camera": msgspec.to_builtins(status.device_state.camera) if running and status else None,
+        "fleet_known": bool(settings.trusted_keys_file),
         "disclaimer": DISCLAIMER,
     }
     click.echo(msgspec.json.encode(fields).decode() if as_json else _text(fields))
@@ -95,6 +96,9 @@ def _text(fields: dict[str, Any]) -> str:
         "readings": f"{fields['readings_waiting']} wait",
         "camera": f"{camera['state']} {camera.get('detail', '')}".strip(),
         "config": f"version {fields['config_version']}" + (f", refused {r}" if (r := fields["config_refused"]) else ""),
+        "fleet": "known: obeys what it signed"
+        if fields["fleet_known"]
+        else "unknown: OBEYS ANY CONFIG (local use only)",
         "model": fields["model_digest"] or "none: no preliminary results",
     }
     return "\n".join([*(f"{name:<10} {value}" for name, value in lines.items()), DISCLAIMER])

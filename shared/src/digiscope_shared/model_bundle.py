@@ -115,6 +115,11 @@ def load_bundle(path: Path) -> ModelBundle:
     )
 
 
+def read_manifest(path: Path) -> bytes:
+    """Return a bundle's manifest as it was signed; PermanentError `bad-bundle` where it can't be read."""
+    return _read(path, MANIFEST)
+
+
 def _check_manifest(path: Path, manifest: Manifest) -> None:
     missing = [name for name in REQUIRED if name not in manifest.files]
     # A name with a separator would reach outside of the bundle.
