@@ -58,6 +58,11 @@ class ServerProcess:
         """Return what its environment has on top of ours."""
         return {}
 
+    @property
+    def in_foreground(self) -> bool:
+        """Tell whether it draws on our terminal and takes its keys; then it shares our process group."""
+        return False
+
     def is_ready(self) -> bool:
         """Tell whether it answers as itself; asked again and again until it does."""
         return True
@@ -87,15 +92,16 @@ class ServerProcess:
 
     def spawn(self) -> None:
         """Start without waiting, so that several servers come up side by side; `wait_ready` follows."""
+        own_terminal = self.in_foreground
         with self.log_path.open("ab") as log:
-            # A session of its own: Ctrl-C at the terminal reaches us alone, and we end servers in order.
             self._process = subprocess.Popen(  # noqa: S603 the command is ours
                 list(self.command()),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdin=None if own_terminal else subprocess.DEVNULL,
+                stdout=None if own_terminal else log,
+                stderr=log,
                 env=os.environ | dict(self.added_environment()),
-                start_new_session=True,
+                # A session of its own: Ctrl-C at the terminal reaches us alone, and we end servers in order.
+                start_new_session=not own_terminal,
             )
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
@@ -116,7 +122,9 @@ class ServerProcess:
         """End it as a power cut does: SIGKILL, to its whole group."""
         if self._process is None:
             return
-        if self.exit_code is None:
+        if self.exit_code is None and self.in_foreground:
+            self._process.kill()
+        elif self.exit_code is None:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
