@@ -3,11 +3,15 @@
 import logging
 import sys
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Final
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 
 from digiscope_shared.traceparent import trace_id
+
+# Without local variables: an image's bytes and a patient's findings stand in them.
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
 
 
 def configure(*, level: str = "info", json: bool | None = None) -> None:
@@ -19,7 +23,7 @@ def configure(*, level: str = "info", json: bool | None = None) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks if as_json else structlog.processors.StackInfoRenderer(),
+            _TRACEBACKS if as_json else structlog.processors.StackInfoRenderer(),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

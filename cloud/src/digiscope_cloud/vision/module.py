@@ -92,4 +92,5 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(each) for each in value]
-    return round(value, _DIGITS) if isinstance(value, float) else value
+    # numpy's float64 is a float too, and no encoder's friend.
+    return round(float(value), _DIGITS) if isinstance(value, float) else value
