@@ -6,13 +6,15 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from digiscope_shared.imaging import quality_scores
 from digiscope_shared.imaging.decode import FrameBgr
+from digiscope_shared.imaging.quality_scores import Mask
 
-# Everything but the resolution is measured on a picture whose shorter side has this many pixels at most.
+# Everything but the resolution is measured on a picture whose shorter side has this many pixels at most. No model
+# looks closer, a device can afford it for each frame, and all of HAM10000 is at hand in this size (200×150) to set
+# the thresholds on. Blur that is gone at this size is not seen.
 WORKING_SIDE_PX: Final = 150
-_BLUR_TAPS: Final = 9
 
 
 class QualityCode(StrEnum):
@@ -20,24 +22,45 @@ class QualityCode(StrEnum):
     BLUR = "blur"
     DARK = "dark"
     BRIGHT = "bright"
+    GLARE = "glare"
+    NO_LESION = "no-lesion"
+    TOO_SMALL = "too-small"
+    CUT_OFF = "cut-off"
+    OFF_CENTRE = "off-centre"
+    HAIR = "hair"
+    VIGNETTE = "vignette"
 
 
 ADVICE: Final = {
-    QualityCode.RESOLUTION: "the picture is too small: move closer or choose a higher resolution",
+    QualityCode.RESOLUTION: "choose a higher resolution",
     QualityCode.BLUR: "hold still and focus",
-    QualityCode.DARK: "too dark: more light",
-    QualityCode.BRIGHT: "too bright: less light",
+    QualityCode.DARK: "more light",
+    QualityCode.BRIGHT: "less light",
+    QualityCode.GLARE: "lamp off, or tilt it away from the glass",
+    QualityCode.NO_LESION: "no lesion is seen: point at it",
+    QualityCode.TOO_SMALL: "move closer",
+    QualityCode.CUT_OFF: "move so that the whole lesion is in the picture",
+    QualityCode.OFF_CENTRE: "move the lesion to the middle",
+    QualityCode.HAIR: "move the hair aside, or use gel",
+    QualityCode.VIGNETTE: "the tube darkens the picture: seat it flat, or zoom in",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityThresholds:
-    """Limits of a picture that is fit to judge."""
+    """Limits of a picture that is fit to judge; `digiscope-cloud quality-table` shows what they let through."""
 
     min_side_px: float = 100.0
-    min_sharpness: float = 0.2
-    min_brightness: float = 60.0
+    min_sharpness: float = 0.45
+    min_brightness: float = 85.0
     max_brightness: float = 235.0
+    max_clipped: float = 0.5
+    max_glare: float = 0.015
+    min_lesion_share: float = 0.006
+    max_off_centre: float = 0.65
+    max_cut_off: float = 0.05
+    max_hair: float = 0.3
+    max_vignette: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +81,40 @@ class QualityReport:
         return not self.failures
 
 
-def assess(image_bgr: FrameBgr, thresholds: QualityThresholds) -> QualityReport:
-    """Measure and judge; any size from 1×1 on."""
-    working_bgr = working_size(image_bgr)
-    grey = cv2.cvtColor(working_bgr, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    scores = {
-        "side_px": float(min(image_bgr.shape[:2])),
-        "sharpness": sharpness(grey),
-        "brightness": float(np.median(grey)),
-    }
-    checks = (
-        (QualityCode.RESOLUTION, scores["side_px"] < thresholds.min_side_px),
-        (QualityCode.DARK, scores["brightness"] < thresholds.min_brightness),
-        (QualityCode.BRIGHT, scores["brightness"] > thresholds.max_brightness),
-        (QualityCode.BLUR, scores["sharpness"] < thresholds.min_sharpness),
-    )
-    failures = tuple(QualityFailure(code, ADVICE[code]) for code, failed in checks if failed)
+# Code, score, threshold, and whether the score must stay below it (or above).
+_CHECKS: Final = (
+    (QualityCode.RESOLUTION, "side_px", "min_side_px", False),
+    (QualityCode.DARK, "brightness", "min_brightness", False),
+    (QualityCode.BRIGHT, "brightness", "max_brightness", True),
+    (QualityCode.BRIGHT, "clipped", "max_clipped", True),
+    (QualityCode.GLARE, "glare", "max_glare", True),
+    (QualityCode.BLUR, "sharpness", "min_sharpness", False),
+    (QualityCode.TOO_SMALL, "lesion_share", "min_lesion_share", False),
+    (QualityCode.CUT_OFF, "cut_off", "max_cut_off", True),
+    (QualityCode.OFF_CENTRE, "off_centre", "max_off_centre", True),
+    (QualityCode.HAIR, "hair", "max_hair", True),
+    (QualityCode.VIGNETTE, "vignette", "max_vignette", True),
+)
+
+
+def assess(image_bgr: FrameBgr, thresholds: QualityThresholds, *, mask: Mask | None = None) -> QualityReport:
+    """Measure and judge, any size from 1×1 on; framing only where the lesion's mask (any size) is given."""
+    scores = {"side_px": float(min(image_bgr.shape[:2])), **quality_scores.of_pixels(working_size(image_bgr))}
+    if mask is not None:
+        scores |= quality_scores.of_framing(mask)
+    return judge(scores, thresholds)
+
+
+def judge(scores: dict[str, float], thresholds: QualityThresholds) -> QualityReport:
+    """Compare what was measured with what is allowed; a code is told once."""
+    failed = [
+        code
+        for code, score, threshold, is_limit in _CHECKS
+        if score in scores and (scores[score] - getattr(thresholds, threshold)) * (1 if is_limit else -1) > 0
+    ]
+    if scores.get("lesion_share") == 0:
+        failed = [QualityCode.NO_LESION, *(code for code in failed if code != QualityCode.TOO_SMALL)]
+    failures = tuple(QualityFailure(code, ADVICE[code]) for code in dict.fromkeys(failed))
     return QualityReport({name: round(value, 4) for name, value in scores.items()}, failures)
 
 
@@ -84,20 +125,3 @@ def working_size(image_bgr: FrameBgr) -> FrameBgr:
         return image_bgr
     height, width = (max(1, round(side * scale)) for side in image_bgr.shape[:2])
     return np.asarray(cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def sharpness(grey: NDArray[np.float32]) -> float:
-    """Return 0 (blurred) to 1: how much of the neighbours' difference a second blur takes away, on the worse axis.
-
-    Crété-Roffet et al., "The blur effect", SPIE 6492 (2007), doi:10.1117/12.702790; independent of contrast.
-    """
-    return min(_sharpness_along(grey, axis) for axis in (0, 1))
-
-
-def _sharpness_along(grey: NDArray[np.float32], axis: int) -> float:
-    taps = (1, _BLUR_TAPS) if axis == 0 else (_BLUR_TAPS, 1)  # OpenCV: width first
-    blurred = cv2.blur(grey, taps)
-    difference = np.abs(np.diff(grey, axis=axis))
-    lost = np.maximum(0, difference - np.abs(np.diff(blurred, axis=axis)))
-    total = float(difference.sum())
-    return float(lost.sum()) / total if total > 0 else 0.0
