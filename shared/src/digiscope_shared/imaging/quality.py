@@ -52,7 +52,7 @@ class QualityThresholds:
 
     min_side_px: float = 100.0
     min_sharpness: float = 0.45
-    min_brightness: float = 85.0
+    min_highlights: float = 110.0
     max_brightness: float = 235.0
     max_clipped: float = 0.5
     max_glare: float = 0.015
@@ -84,7 +84,7 @@ class QualityReport:
 # Code, score, threshold, and whether the score must stay below it (or above).
 _CHECKS: Final = (
     (QualityCode.RESOLUTION, "side_px", "min_side_px", False),
-    (QualityCode.DARK, "brightness", "min_brightness", False),
+    (QualityCode.DARK, "highlights", "min_highlights", False),
     (QualityCode.BRIGHT, "brightness", "max_brightness", True),
     (QualityCode.BRIGHT, "clipped", "max_clipped", True),
     (QualityCode.GLARE, "glare", "max_glare", True),

@@ -29,6 +29,8 @@ def of_pixels(image_bgr: FrameBgr) -> dict[str, float]:
     return {
         "sharpness": sharpness(grey.astype(np.float32)),
         "brightness": float(np.median(grey)),
+        # What is lightest tells a dim lamp from a large dark lesion.
+        "highlights": float(np.percentile(grey, 95)),
         "clipped": float((brightest >= _CLIPPED_FROM).mean()),
         "glare": float((darkest >= _SPECULAR_FROM).mean()),
         "hair": float((hair_mask(image_bgr) > 0).mean()),
