@@ -12,6 +12,7 @@ COMMANDS: Final = {
     "worker": "digiscope_cloud.worker.__main__:worker",
     "fleet": "digiscope_cloud.fleet.__main__:fleet",
     "provision": "digiscope_cloud.fleet.provision_command:provision",
+    "drill": "digiscope_cloud.drill.__main__:drill",
     "local": "digiscope_cloud.local.__main__:local",
     "train": "digiscope_cloud.learning.__main__:train",
     "evaluate": "digiscope_cloud.learning.__main__:evaluate",
