@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from digiscope_edge import inbox
+from digiscope_edge.adapters.image_cipher import find_cipher
 from digiscope_edge.adapters.litert_prescreen import LiteRtPrescreen
 from digiscope_edge.adapters.paho_uplink import PahoUplink
 from digiscope_edge.adapters.service_manager import ServiceManager
@@ -63,6 +64,7 @@ def open_outbox(settings: AgentSettings) -> SqliteOutbox:
         limit_bytes=outbox.limit_bytes,
         reserve_bytes=outbox.reserve_bytes,
         history=outbox.history,
+        cipher=find_cipher(outbox.key_command),
     )
 
 

@@ -39,9 +39,9 @@ def make_request(device_id: str, folder: Path) -> Path:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device_id)])
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write_private(folder / PENDING_KEY, pem)
     path = folder / f"{device_id}.csr"
+    _make_folder(folder)
+    _write_private(folder / PENDING_KEY, pem)
     _write_private(path, request.public_bytes(serialization.Encoding.PEM))
     return path
 
@@ -53,7 +53,7 @@ def install(package: Path, folder: Path) -> tuple[str, bool]:
         SettingsError: not a package, for another device, or its certificate fits no key that we have.
     """
     files = _unpack(package)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folder(folder)
     enrolment = _read_enrolment(files[ENROLMENT])
     device_id = enrolment["device_id"]
     key = files.get(KEY) or _pending_key(folder)
@@ -150,6 +150,15 @@ def _settings_text(enrolment: Mapping[str, Any], folder: Path) -> str:
         "trusted_keys_file": str(folder / TRUSTED_KEYS),
     }
     return yaml.safe_dump(settings, sort_keys=False)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{folder}: can't be made: {error.strerror}; run it with sudo?") from error
+    if not os.access(folder, os.W_OK):
+        raise SettingsError(f"{folder}: can't be written; run it with sudo?")
 
 
 def _write_private(path: Path, content: bytes) -> None:

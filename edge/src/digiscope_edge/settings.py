@@ -22,6 +22,9 @@ class OutboxSettings:
     limit_bytes: Annotated[int, Meta(ge=1)] = 2 * 1024**3
     reserve_bytes: Annotated[int, Meta(ge=0)] = 256 * 1024**2
     history: Annotated[int, Meta(ge=0)] = 1000
+    # Prints the key that images are sealed with on the disk, such as [keyctl, pipe, "%user:digiscope"] or
+    # [secret-tool, lookup, digiscope, outbox]; DIGISCOPE_OUTBOX_KEY goes before it. Neither: they lie there open.
+    key_command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from digiscope_edge.adapters.image_cipher import ImageCipher
 from digiscope_edge.adapters.image_folder import TEMPORARY, ImageFolder
 from digiscope_edge.captures import (
     ConfigMemory,
@@ -49,13 +50,15 @@ class SqliteOutbox:
         reserve_bytes: int = 0,
         history: int = 1000,
         busy_timeout_s: float = 30,
+        cipher: ImageCipher | None = None,
     ) -> None:
         self._limit_bytes, self._reserve_bytes, self._history = limit_bytes, reserve_bytes, history
         try:
             state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._images = ImageFolder(state_dir / "images", state_dir / "orphans")
+            self._images = ImageFolder(state_dir / "images", state_dir / "orphans", cipher)
             path = state_dir / "outbox.sqlite3"
             path.touch(mode=0o600)
+            path.chmod(0o600)
             # SQLite gives its WAL the database's own mode.
             self._db = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
             self._lock = threading.RLock()
