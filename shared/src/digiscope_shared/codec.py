@@ -5,6 +5,7 @@ A reader ignores fields and attributes that it doesn't know and refuses a major 
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -100,7 +101,8 @@ def _convert(message_type: type[M], fields: dict[str, Any], reason: Reason, *, s
         raise PermanentError(reason, str(error)) from error
 
 
-def _nested_fields(message_type: type[M]) -> frozenset[str]:
+@cache
+def _nested_fields(message_type: type[Any]) -> frozenset[str]:
     hints = get_type_hints(message_type)
     return frozenset(
         name
