@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from digiscope_shared import bundle_files
 from digiscope_shared.codec import decode_json
 from digiscope_shared.errors import PermanentError, Reason
 from digiscope_shared.lesions import LesionClass
@@ -96,16 +97,13 @@ def load_bundle(path: Path) -> ModelBundle:
     Raises:
         PermanentError: `bad-bundle`, with the file that is missing, changed or wrong.
     """
-    manifest_bytes = _read(path, MANIFEST)
+    manifest_bytes = bundle_files.read(path, MANIFEST)
     try:
         manifest = decode_json(Manifest, manifest_bytes)
     except PermanentError as error:
         raise PermanentError(Reason.BAD_BUNDLE, f"{path / MANIFEST}: {error.detail}") from error
     _check_manifest(path, manifest)
-    contents = {name: _read(path, name) for name in manifest.files}
-    for name, content in contents.items():
-        if hashlib.sha256(content).hexdigest() != manifest.files[name]:
-            raise PermanentError(Reason.BAD_BUNDLE, f"{path / name}: its digest is not the manifest's")
+    contents = bundle_files.read_listed(path, MANIFEST, manifest.files, REQUIRED)
     return ModelBundle(
         path=path,
         digest=hashlib.sha256(manifest_bytes).hexdigest(),
@@ -117,19 +115,12 @@ def load_bundle(path: Path) -> ModelBundle:
 
 def read_manifest(path: Path) -> bytes:
     """Return a bundle's manifest as it was signed; PermanentError `bad-bundle` where it can't be read."""
-    return _read(path, MANIFEST)
+    return bundle_files.read(path, MANIFEST)
 
 
 def _check_manifest(path: Path, manifest: Manifest) -> None:
-    missing = [name for name in REQUIRED if name not in manifest.files]
-    # A name with a separator would reach outside of the bundle.
-    outside = [name for name in manifest.files if Path(name).name != name]
     complaint = (
-        f"the manifest lists no {', '.join(missing)}"
-        if missing
-        else f"{outside[0]!r} is no plain file name"
-        if outside
-        else "a label comes twice, or there are fewer than two"
+        "a label comes twice, or there are fewer than two"
         if len(set(manifest.labels)) != len(manifest.labels) or len(manifest.labels) < 2  # noqa: PLR2004, two classes make a choice
         else "the temperature must be above 0"
         if not manifest.temperature > 0
@@ -137,10 +128,3 @@ def _check_manifest(path: Path, manifest: Manifest) -> None:
     )
     if complaint:
         raise PermanentError(Reason.BAD_BUNDLE, f"{path / MANIFEST}: {complaint}")
-
-
-def _read(path: Path, name: str) -> bytes:
-    try:
-        return (path / name).read_bytes()
-    except OSError as error:
-        raise PermanentError(Reason.BAD_BUNDLE, f"{path / name}: can't be read: {error.strerror}") from error

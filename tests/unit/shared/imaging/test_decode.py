@@ -47,7 +47,7 @@ def test_orientation_is_ignored() -> None:
     turned = content[:2] + b"\xff\xe1" + struct.pack(">H", len(EXIF_TURNED) + 2) + EXIF_TURNED + content[2:]
     np.testing.assert_array_equal(decode_bgr(turned), decode_bgr(content))
     # The tag is real: OpenCV turns the picture unless told not to.
-    assert np.shape(cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR)) == (120, 90, 3)
+    assert np.asarray(cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR)).shape == (120, 90, 3)
 
 
 @pytest.mark.parametrize("name", hostile_images.REFUSED)

@@ -24,13 +24,13 @@ def with_glare(image_bgr: FrameBgr) -> FrameBgr:
     return np.asarray(cv2.circle(image_bgr.copy(), (250, 200), 60, (255, 255, 255), -1))
 
 
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("size", [(600, 450), (200, 150), (1600, 1200)])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("size", [(600, 450), (200, 150), (900, 675)])
 def test_plausible_pictures_pass(seed: int, size: tuple[int, int]) -> None:
     assert codes(draw_phantom(seed, width=size[0], height=size[1], hairs=2)) == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
