@@ -7,6 +7,7 @@ import numpy as np
 
 from digiscope_shared.errors import PermanentError, Reason
 from digiscope_shared.model_bundle import ModelBundle
+from digiscope_shared.model_input import build_input
 
 try:
     from ai_edge_litert.interpreter import Interpreter
@@ -70,7 +71,8 @@ class LiteRtClassifier:
             PermanentError: `bad-bundle`, with the largest difference.
         """
         with np.load(io.BytesIO(self._bundle.golden_bytes), allow_pickle=False) as golden:
-            inputs, expected = golden["inputs"], golden["probabilities"]
+            images_bgr, expected = golden["images_bgr"], golden["probabilities"]
+        inputs = np.stack([build_input(image, self._bundle.input_spec) for image in images_bgr])
         difference = float(np.abs(self.probabilities(inputs) - expected).max())
         if not difference <= GOLDEN_TOLERANCE:
             detail = f"{self._bundle.path}: golden outputs differ by {difference:.2g}, allowed is {GOLDEN_TOLERANCE}"

@@ -1,0 +1,53 @@
+"""Puts a training run together: config, data, protocol, trainer, bundle."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from digiscope_cloud.learning.batches import TrainingSet
+from digiscope_cloud.learning.config import TrainingConfig
+from digiscope_cloud.learning.datasets.examples import Dataset
+from digiscope_cloud.learning.datasets.ham10000 import open_ham10000
+from digiscope_cloud.learning.packaging import Parts, package, rows_digest
+from digiscope_cloud.learning.part_data import load_part
+from digiscope_cloud.learning.protocols import Part, grouped_v1
+from digiscope_cloud.learning.teacher import teacher_logits
+from digiscope_cloud.learning.training_run import train
+from digiscope_shared import settings_file
+
+_log = structlog.get_logger()
+
+
+def train_grouped(config_path: Path, data_folder: Path, runs: Path, bundle: Path | None) -> Path:
+    """Train under `grouped-v1` and return the bundle's folder."""
+    config = settings_file.load(TrainingConfig, config_path)
+    dataset = open_ham10000(data_folder)
+    parts = [part for part, _ in grouped_v1(dataset.examples)]
+    training = load_part(dataset, parts, Part.TRAIN)
+    validation = load_part(dataset, parts, Part.VAL)
+    soft = teacher_logits(config.distillation, training.images_bgr, runs) if config.distillation else None
+    taught = TrainingSet(images_bgr=training.images_bgr, classes=training.classes, teacher_logits=soft)
+    model = train(config, taught, validation, runs / config.id)
+    packed = package(config, model, grouped_parts(dataset, parts), bundle or runs / config.id / "bundle")
+    for name in ("balanced_accuracy", "macro_auroc", "malignant.specificity_at_sensitivity_95", "ece"):
+        estimate = packed.manifest.metrics[name]
+        _log.info("measured", figure=name, value=estimate.value, low=estimate.low, high=estimate.high)
+    return packed.path
+
+
+def grouped_parts(dataset: Dataset, parts: Sequence[Part]) -> Parts:
+    return Parts(
+        validation=load_part(dataset, parts, Part.VAL),
+        calibration=load_part(dataset, parts, Part.CAL),
+        test=load_part(dataset, parts, Part.TEST),
+        sizes={part: parts.count(part) for part in Part},
+        digest=rows_digest(dataset.examples, parts),
+        name=dataset.name,
+        protocol="grouped-v1",
+        leaky=False,
+    )
+
+
+def train_paper(data_folder: Path, runs: Path, bundle: Path | None) -> Path:
+    raise NotImplementedError

@@ -1,0 +1,37 @@
+"""Network names of the configs, and what builds them."""
+
+from pathlib import Path
+
+import keras
+
+from digiscope_cloud.learning.config import Network
+from digiscope_cloud.learning.networks import efficientnet_lite, paper_cnn
+
+IMAGENET = "imagenet"
+
+
+def build_network(network: Network, classes: int) -> keras.Model:
+    """Return the network with random weights, drawn from Keras's global seed."""
+    match network.name:
+        case "paper-cnn":
+            return paper_cnn.build(classes)
+        case "efficientnet-lite0":
+            return efficientnet_lite.build(classes, dropout=network.dropout, drop_path=network.drop_path)
+        case "efficientnet-lite0-stride16":
+            return efficientnet_lite.build(classes, stride16=True, dropout=network.dropout, drop_path=network.drop_path)
+
+
+def start_weights(model: keras.Model, network: Network, runs: Path) -> None:
+    """Load what the config says to start from: nothing, ImageNet, or a finished run's weights."""
+    if network.start_from == IMAGENET:
+        efficientnet_lite.load_imagenet(model, efficientnet_lite.imagenet_weights())
+    elif network.start_from:
+        _copy_by_name(model, keras.models.load_model(runs / network.start_from / "model.keras", compile=False))
+
+
+def _copy_by_name(model: keras.Model, source: keras.Model) -> None:
+    weights_of = {layer.name: layer.get_weights() for layer in source.layers}
+    for layer in model.layers:
+        weights = weights_of.get(layer.name)
+        if weights and [w.shape for w in weights] == [w.shape for w in layer.get_weights()]:
+            layer.set_weights(weights)
