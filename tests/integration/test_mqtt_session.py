@@ -242,13 +242,14 @@ def test_the_will_tells_of_a_death(mqtt: Mqtt) -> None:
     assert reader.messages[0].envelope.attributes == {"schema": "s/1"}
 
 
+@pytest.mark.parametrize("qos", [0, 1])
 @pytest.mark.parametrize("damage", ["\ufeff".encode(), b"\xff\xfe", b"\xed\xa0\x80", b"\x00", b"\x01"])
 def test_damaged_attributes_of_a_hostile_client_do_not_stop_the_rest(
-    mqtt: Mqtt, broker: BareMosquitto, damage: bytes
+    mqtt: Mqtt, broker: BareMosquitto, damage: bytes, qos: int
 ) -> None:
     """Mosquitto ends the connection of all but U+FEFF, which it forwards."""
     reader, writer = mqtt("reader", "a/#").up(), mqtt("writer").up()
-    publish_raw(broker.port, b"a/hostile", user_property=(b"site", damage))
+    publish_raw(broker.port, b"a/hostile", user_property=(b"site", damage), qos=qos)
     writer.session.publish("a/b", envelope(b"honest"))
     wait_until(lambda: b"honest" in reader.bodies(), what="the honest message")
     assert reader.states() == [LinkState.CONNECTED]
@@ -262,7 +263,7 @@ def test_a_password_file_that_is_not_there_is_a_settings_error(tmp_path: Path) -
         Endpoint(MqttSettings(port=free_port(), username="u", password_file=str(tmp_path / "nowhere")), "a")
 
 
-def publish_raw(port: int, topic: bytes, user_property: tuple[bytes, bytes]) -> None:
+def publish_raw(port: int, topic: bytes, user_property: tuple[bytes, bytes], qos: int) -> None:
     """Publish as no well-behaved library would."""
 
     def string(text: bytes) -> bytes:
@@ -276,5 +277,8 @@ def publish_raw(port: int, topic: bytes, user_property: tuple[bytes, bytes]) -> 
     with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
         sock.sendall(packet(0x10, string(b"MQTT") + b"\x05\x02\x00\x3c\x00" + string(b"hostile")))
         assert sock.recv(100)[0] == 0x20
-        sock.sendall(packet(0x32, string(topic) + b"\x00\x01" + bytes([len(properties)]) + properties + b"payload"))
+        mid = b"\x00\x01" if qos else b""
+        sock.sendall(packet(0x30 | qos << 1, string(topic) + mid + bytes([len(properties)]) + properties + b"payload"))
+        # Answered when all before is dealt with; a broker that dislikes it closes instead.
+        sock.sendall(packet(0xC0, b""))
         sock.recv(100)

@@ -253,7 +253,7 @@ class Link:
 class _TolerantClient(paho.Client):
     """A paho client that stops reading while the window is full, and survives damaged strings.
 
-    paho's reader dies of a string that the broker lets through, and would meet it again after every reconnect.
+    paho's reader ends the link at a string that the broker lets through, and would meet it again on the next.
     """
 
     def __init__(self, window: ByteWindow, *args: Any, **options: Any) -> None:
@@ -283,12 +283,9 @@ class _TolerantClient(paho.Client):
     def _handle_publish(self) -> MQTTErrorCode:
         try:
             return super()._handle_publish()
-        except (MQTTException, UnicodeDecodeError):
-            topic, mid, properties, body = read_damaged_publish(bytes(self._in_packet["packet"]))
-            _log.warning("mqtt_message_damaged", mqtt_topic=topic.decode("utf-8", "replace"), fault=properties.fault)
-            message = paho.MQTTMessage(mid, topic.decode("utf-8", "replace").encode())
-            message.qos, message.payload, message.properties = 1, body, properties
+        except (MQTTException, UnicodeDecodeError, struct.error, LookupError) as error:
+            qos = (self._in_packet["command"] & 0x06) >> 1
+            message = read_damaged_publish(bytes(self._in_packet["packet"]), qos=qos)
+            _log.warning("mqtt_message_damaged", mqtt_topic=message.topic, error=str(error))
             self._handle_on_message(message)
             return MQTTErrorCode.MQTT_ERR_SUCCESS
-        except struct.error as error:
-            raise MQTTException(str(error)) from error

@@ -1,5 +1,6 @@
 """Envelopes to and from MQTT 5 packets, as paho has them."""
 
+import contextlib
 import re
 import struct
 from collections.abc import Callable, Mapping
@@ -7,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from paho.mqtt.client import MQTTMessage
+from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.properties import Properties, VariableByteIntegers
 
 from digiscope_shared.codec import Envelope
 from digiscope_shared.errors import PermanentError, Reason
@@ -83,15 +85,23 @@ def packet_bytes(mqtt_topic: str, envelope: Envelope) -> int:
     return len(mqtt_topic.encode()) + strings + len(envelope.body) + _OVERHEAD_BYTES
 
 
-def read_damaged_publish(packet: bytes) -> tuple[bytes, int, "LenientProperties", bytes]:
-    """Read topic, packet identifier, properties and body of a QoS 1 PUBLISH whose strings break MQTT's rules."""
+def read_damaged_publish(packet: bytes, *, qos: int) -> MQTTMessage:
+    """Read a PUBLISH whose properties break MQTT's rules; what of them can't be read is left out."""
     (topic_bytes,) = struct.unpack_from("!H", packet)
-    topic = packet[2 : 2 + topic_bytes]
-    (mid,) = struct.unpack_from("!H", packet, 2 + topic_bytes)
-    rest = packet[4 + topic_bytes :]
+    topic = packet[2 : 2 + topic_bytes].decode("utf-8", "replace").encode()
+    rest = packet[2 + topic_bytes :]
+    mid = 0
+    if qos > 0:
+        (mid,) = struct.unpack_from("!H", rest)
+        rest = rest[2:]
+    properties_bytes, length_bytes = VariableByteIntegers.decode(rest)  # type: ignore[no-untyped-call]
     properties = LenientProperties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    _, properties_bytes = properties.unpack(rest)  # type: ignore[no-untyped-call]
-    return topic, mid, properties, rest[properties_bytes:]
+    with contextlib.suppress(MQTTException, struct.error, LookupError):
+        properties.unpack(rest)  # type: ignore[no-untyped-call]
+    message = MQTTMessage(mid, topic)
+    message.qos, message.properties = qos, properties
+    message.payload = rest[length_bytes + properties_bytes :]
+    return message
 
 
 class LenientProperties(Properties):

@@ -28,7 +28,6 @@ _log = structlog.get_logger()
 _TURN_S: Final = 0.5
 # Mosquitto 2.0.11 closes the loser's connection without the reason "session taken over". What shows then is a row of
 # young links that the broker accepted at once, with our session present, and cut.
-_CONTESTS: Final = 6
 _CONTESTED: Final = "another client with the id {!r}? The broker ended {} young connections in a row"
 _T = TypeVar("_T")
 
@@ -183,7 +182,7 @@ class MqttSession:
             end = self._serve_one_link()
             stable = self._clock() - began_s >= self._settings.stable_after_s
             contests = contests + 1 if self._resumed and end.state is LinkState.LOST and not stable else 0
-            if contests >= _CONTESTS:
+            if 0 < self._settings.contested_links <= contests:
                 end = LinkStatus(state=LinkState.TAKEN_OVER, detail=_CONTESTED.format(self._client_id, contests))
             if self._stopping.is_set() or end.fatal:
                 break

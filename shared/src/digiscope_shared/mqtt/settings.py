@@ -31,6 +31,9 @@ class MqttSettings:
     # Connected for this long, the link counts as stable, and the backoff starts again from its base.
     stable_after_s: float = 30.0
 
+    # So many young links in a row, accepted at once and then cut, are taken as a second client with our id; 0: never.
+    contested_links: int = 6
+
     def password(self) -> str | None:
         """Read the password; None without a file.
 
