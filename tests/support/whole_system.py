@@ -18,6 +18,7 @@ from digiscope_edge.adapters.sqlite_outbox import SqliteOutbox
 from digiscope_shared import object_names
 from digiscope_shared.imaging.phantoms import draw_phantom
 from digiscope_shared.mqtt.settings import MqttSettings
+from tests.support.waiting import wait_until
 
 EDGE = (sys.executable, "-m", "digiscope_edge")
 # Short, so that what was lost is sent again within a test's patience.
@@ -55,7 +56,15 @@ class WholeSystem:
         }
 
     def start_bridge(self) -> "subprocess.Popen[bytes]":
-        return self._start("bridge", "-m", "digiscope_cloud", "bridge", "--settings", str(self._bridge))
+        """Start it and wait for its subscription: before a broker's very first one, what is published is nobody's."""
+        before = self._bridge_links()
+        process = self._start("bridge", "-m", "digiscope_cloud", "bridge", "--settings", str(self._bridge))
+        wait_until(lambda: self._bridge_links() > before, timeout_s=40, what="the bridge has subscribed")
+        return process
+
+    def _bridge_links(self) -> int:
+        log = self.folder / "bridge.log"
+        return log.read_text().count('"state": "connected"') if log.exists() else 0
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
         return self._start("worker", "-m", "tests.support.worker_program", str(self._worker))
