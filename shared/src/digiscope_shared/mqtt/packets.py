@@ -97,7 +97,7 @@ def read_damaged_publish(packet: bytes, *, qos: int) -> MQTTMessage:
     properties_bytes, length_bytes = VariableByteIntegers.decode(rest)  # type: ignore[no-untyped-call]
     properties = LenientProperties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     with contextlib.suppress(MQTTException, struct.error, LookupError):
-        properties.unpack(rest)  # type: ignore[no-untyped-call]
+        properties.unpack(rest[: length_bytes + properties_bytes])  # type: ignore[no-untyped-call]
     message = MQTTMessage(mid, topic)
     message.qos, message.properties = qos, properties
     message.payload = rest[length_bytes + properties_bytes :]
