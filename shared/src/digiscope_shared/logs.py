@@ -17,7 +17,11 @@ _TRACEBACKS: Final = structlog.processors.ExceptionRenderer(ExceptionDictTransfo
 def configure(*, level: str = "info", json: bool | None = None) -> None:
     """Set up logging for this process, on standard error. Call once, from `__main__`."""
     as_json = not sys.stderr.isatty() if json is None else json
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

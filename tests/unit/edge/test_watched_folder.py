@@ -62,7 +62,7 @@ def test_complete_file_is_taken_and_moved(
     assert intake.taken == [], "it may still grow"
     clock.advance(1)
     folder.scan()
-    assert intake.taken == [SourceImage(source="folder:a.jpg", content=b"image")]
+    assert intake.taken == [SourceImage(source="folder", content=b"image")]
     assert names(tmp_path) == ["done/a.jpg"]
 
 
@@ -104,7 +104,7 @@ def test_power_cut_between_hand_over_and_note(
     (tmp_path / ".taking").mkdir()
     (tmp_path / ".taking" / "a.jpg").write_bytes(b"image")
     if accepted:
-        intake.taken.append(SourceImage(source="folder:a.jpg", content=b"image"))
+        intake.taken.append(SourceImage(source="folder", content=b"image"))
     scan_settled(watch(tmp_path, clock, intake), clock)
     assert len(intake.taken) == times
     assert names(tmp_path) == ["done/a.jpg"]

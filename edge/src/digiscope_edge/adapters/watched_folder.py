@@ -111,7 +111,7 @@ class WatchedFolder:
                 self.scan()
             except OSError as error:
                 # A share that went away comes back; the camera and the uplink go on.
-                log.warning("folder_unreadable", folder=str(self._folder), error=str(error))
+                log.warning("folder_unreadable", folder=str(self._folder), error=error.strerror)
                 self._stopping.wait(self._retry_s)
             except Exception:  # the thread's outermost edge: one file's fault must not end the watch
                 log.exception("folder_scan_failed", folder=str(self._folder))
@@ -138,7 +138,8 @@ class WatchedFolder:
     def _read(self, path: Path) -> SourceImage:
         with path.open("rb") as file:
             # One byte more than allowed: the intake refuses it by its size, and memory stays bounded.
-            return SourceImage(source=f"folder:{path.name}", content=file.read(MAX_FILE_BYTES + 1))
+            # Not its name either; a refused file lies in `refused`, where a person finds it.
+            return SourceImage(source="folder", content=file.read(MAX_FILE_BYTES + 1))
 
     def _move(self, path: Path, subfolder: str) -> Path:
         """Rename into the subfolder; a name that is there already gets a number."""
