@@ -166,7 +166,11 @@ class Agent:
         return items
 
     def _handle(self, item: inbox.Item) -> None:
-        self._handlers[type(item)](item)
+        try:
+            self._handlers[type(item)](item)
+        except (OSError, sqlite3.Error):
+            # The next item may hold the window's acknowledgement; this one wasn't acknowledged and comes again.
+            log.exception("agent_item_failed", item=type(item).__name__)
 
     def _receive(self, downlink: Downlink) -> None:
         """Acknowledge when the effect is on disk; what can never be read is acknowledged too, or it came for ever."""

@@ -1,5 +1,6 @@
 """Carries out what the custody core decides: outbox and uplink on one side, receipts and results on the other."""
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -139,7 +140,7 @@ class Sender:
         except DamagedImageError as error:
             log.warning("outbox_image_unreadable", capture_id=capture_id, image=str(error))
             self._custody.settled(capture_id)
-        except (TransientError, PermanentError) as error:
+        except (TransientError, PermanentError, OSError, sqlite3.Error) as error:
             log.info("part_not_sent", capture_id=capture_id, part=part, error=str(error))
             self._custody.part_failed(capture_id, part, self._clock())
 

@@ -155,7 +155,7 @@ class LossyCloud:
         held.add(part)
         if len(held) == count:
             self.stored[capture_id] = self.stored.get(capture_id, 0) + (not repeated)
-            receipt = ("stored", [])
+            receipt: tuple[str, list[int]] = ("stored", [])
         elif repeated or part == count - 1:
             receipt = ("missing", sorted(set(range(count)) - held))
         else:
