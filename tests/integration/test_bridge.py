@@ -289,7 +289,7 @@ def test_a_flood_stays_within_the_memory_budget(site: Site) -> None:
     bridge = site.bridge(uplink_bytes=4_000_000, assembly_bytes=64 * 1024 * 1024, lanes=4)
     quiet_bytes = bridge.resident_bytes()
     device = site.device()
-    captures = [parts_of(IMAGE[start:] * 3, parts=12) for start in range(10)]
+    captures = [parts_of(IMAGE[start:] * 3, parts=12) for start in range(20)]
     for capture in captures:
         for part in capture:
             device.send(part)
@@ -301,8 +301,9 @@ def test_a_flood_stays_within_the_memory_budget(site: Site) -> None:
         return device.stored() >= capture_ids
 
     wait_until(stored, timeout_s=60, what="the flood is stored")
-    # 30 MB went through; held are 4 MB of parts, and at most four images of 3 MB, twice each.
-    assert max(seen_bytes) - quiet_bytes < 60_000_000
+    # 60 MB went through; held are 4 MB of parts, and at most four images of 3 MB, twice each: 29 MB were seen, and 96
+    # with the default budgets.
+    assert max(seen_bytes) - quiet_bytes < 50_000_000
 
 
 def test_what_came_while_storage_was_away_is_stored_when_it_is_back(
