@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from digiscope_cloud.drill.tcp_proxy import TcpProxy
 from digiscope_cloud.local.servers import Mosquitto
 from digiscope_cloud.settings import CloudSettings
-from tests.support.tcp_proxy import TcpProxy
 from tests.support.whole_system import WholeSystem
 
 

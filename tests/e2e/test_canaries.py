@@ -10,11 +10,11 @@ import cv2
 import pytest
 from google.cloud import pubsub_v1
 
+from digiscope_cloud.drill.tcp_proxy import TcpProxy
 from digiscope_cloud.local.servers import Mosquitto
 from digiscope_cloud.settings import CloudSettings
 from digiscope_shared.imaging.phantoms import draw_phantom
 from digiscope_shared.pubsub_topics import UPLINK_DEAD, PubsubTopic, Subscription, dead_letter_id
-from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import wait_until
 from tests.support.whole_system import WholeSystem
 

@@ -6,10 +6,10 @@ import signal
 import cv2
 import numpy as np
 
+from digiscope_cloud.drill.tcp_proxy import TcpProxy
 from digiscope_edge.adapters.image_folder import ImageFolder
 from digiscope_shared import object_names
 from digiscope_shared.imaging.phantoms import draw_phantom
-from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import wait_until
 from tests.support.whole_system import WholeSystem, draw_images
 

@@ -9,13 +9,13 @@ import pytest
 
 from digiscope_cloud.adapters.pubsub_publisher import PubsubPublisher
 from digiscope_cloud.adapters.pubsub_subscriber import PubsubSubscriber
+from digiscope_cloud.drill.tcp_proxy import TcpProxy
 from digiscope_cloud.local.servers import Mosquitto
 from digiscope_cloud.ports import Delivery
 from digiscope_cloud.settings import CloudSettings
 from digiscope_shared.codec import Envelope, encode_json
 from digiscope_shared.messages import DesiredConfig
 from digiscope_shared.pubsub_topics import PubsubTopic, Subscription
-from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import wait_until
 from tests.support.whole_system import WholeSystem, draw_images, mqtt_yaml
 

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from digiscope_cloud.adapters.gcs_object_store import GcsObjectStore
+from digiscope_cloud.drill.tcp_proxy import TcpProxy
 from digiscope_cloud.fleet.provisioning import provision
 from digiscope_cloud.local.server_process import ServerNotReadyError
 from digiscope_cloud.local.servers import Mosquitto, PubsubEmulator, StorageEmulator
@@ -21,7 +22,6 @@ from digiscope_shared.mqtt.packets import IncomingMessage
 from digiscope_shared.mqtt.session import MqttSession
 from digiscope_shared.mqtt.settings import MqttSettings
 from digiscope_shared.mqtt_topics import topic_filters_of_bridge, topic_filters_of_device
-from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import wait_until
 
 

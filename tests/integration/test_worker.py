@@ -18,6 +18,7 @@ import yaml
 from digiscope_cloud.adapters.gcs_object_store import GcsObjectStore
 from digiscope_cloud.adapters.pubsub_publisher import PubsubPublisher
 from digiscope_cloud.adapters.pubsub_subscriber import PubsubSubscriber
+from digiscope_cloud.drill.tcp_proxy import TcpProxy
 from digiscope_cloud.ports import Delivery
 from digiscope_cloud.settings import CloudSettings
 from digiscope_shared import object_names
@@ -28,7 +29,6 @@ from digiscope_shared.messages import AnalysisResult, CaptureRecord, Triage
 from digiscope_shared.pubsub_topics import PubsubTopic, Subscription, dead_letter_id
 from digiscope_shared.traceparent import new_traceparent
 from tests.support import examiners
-from tests.support.tcp_proxy import TcpProxy
 from tests.support.waiting import wait_until
 from tests.support.worker_program import DIGEST
 

@@ -19,6 +19,8 @@ class TcpProxy:
         self.target_port = target_port
         self.connections = 0
         self.forwarded_bytes = 0
+        # Set to a bytearray, it keeps what goes through, in both directions.
+        self.record: bytearray | None = None
         self._refusing = threading.Event()
         self._flowing = threading.Event()
         self._flowing.set()
@@ -130,6 +132,8 @@ class TcpProxy:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while chunk := source.recv(1024 if self._bytes_per_s else CHUNK_BYTES):
+                if self.record is not None:
+                    self.record += chunk
                 self._closing.wait(self._held_s(len(chunk)))
                 self._flowing.wait()
                 if self._count(len(chunk)):
