@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "local": "digiscope_cloud.local.__main__:local",
     "train": "digiscope_cloud.learning.__main__:train",
     "evaluate": "digiscope_cloud.learning.__main__:evaluate",
+    "train-segmenter": "digiscope_cloud.learning.segmentation.command:train_segmenter",
 }
 
 

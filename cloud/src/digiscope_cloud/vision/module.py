@@ -1,38 +1,49 @@
 """The worker's vision stage: where the lesion is, what it looks like, and whether the picture is fit to judge."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 
-from digiscope_cloud.learning.segmentation import otsu
 from digiscope_cloud.vision import features, masks
+from digiscope_cloud.vision.findings import findings
+from digiscope_cloud.vision.sight import Likeness, Sight
 from digiscope_shared.errors import PermanentError, Reason
 from digiscope_shared.imaging.decode import FrameBgr
-from digiscope_shared.imaging.quality import QualityReport, QualityThresholds, assess
+from digiscope_shared.imaging.quality import QualityThresholds, assess
+from digiscope_shared.litert.segmenter import LiteRtSegmenter
+from digiscope_shared.segmenter_bundle import load_segmenter
 
 # Below this nothing can be measured, above that nothing is gained.
 MIN_SIDE_PX: Final = 32
 EXAMINED_SIDE_PX: Final = 600
-_DIGITS: Final = 4
+DEFAULT_BUNDLE: Final = Path(str(files("digiscope_cloud"))) / "bundles" / "segmenter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """What was seen; `image_bgr` and `mask` have the size that was examined, `features` is None without a lesion."""
+class VisionSettings:
+    """`frame_width_mm`: what the optics show from left to right, where known; it turns pixels into millimetres."""
 
-    image_bgr: FrameBgr
-    mask: masks.Mask
-    quality: QualityReport
-    features: features.Features | None
+    segmenter: str = ""
+    thresholds: QualityThresholds = field(default_factory=QualityThresholds)
+    frame_width_mm: float | None = None
 
 
 class VisionModule:
     """One instance belongs to one thread."""
 
-    def __init__(self, *, thresholds: QualityThresholds | None = None) -> None:
-        self._thresholds = thresholds or QualityThresholds()
+    def __init__(self, settings: VisionSettings | None = None) -> None:
+        self._settings = settings or VisionSettings()
+        bundle = load_segmenter(Path(self._settings.segmenter) if self._settings.segmenter else DEFAULT_BUNDLE)
+        self._segmenter = LiteRtSegmenter(bundle)
+        self._segmenter.verify_golden()
+
+    @property
+    def segmenter_digest(self) -> str:
+        return self._segmenter.bundle.digest
 
     def examine(self, image_bgr: FrameBgr) -> dict[str, Any]:
         """Return JSON values, listed in `docs/messages.md`.
@@ -44,53 +55,34 @@ class VisionModule:
 
     def look(self, image_bgr: FrameBgr) -> Sight:
         """Return the same with the pixels that it was measured on."""
-        height, width = image_bgr.shape[:2]
-        if min(height, width) < MIN_SIDE_PX:
-            raise PermanentError(Reason.UNREADABLE_IMAGE, f"{width}×{height} pixels are too few to examine")
-        examined_bgr = _examined(image_bgr)
-        mask = otsu.segment(examined_bgr)
+        examined_bgr = examined_size(image_bgr)
+        height, width = examined_bgr.shape[:2]
+        segmentation = self._segmenter.segment(examined_bgr)
+        mask = masks.lesion_mask(segmentation.probabilities, width=width, height=height)
+        look = self._segmenter.bundle.look
         return Sight(
             image_bgr=examined_bgr,
             mask=mask,
-            quality=assess(image_bgr, self._thresholds),
+            certainty=masks.certainty(segmentation.probabilities),
+            segmenter_digest=self.segmenter_digest,
+            quality=assess(image_bgr, self._settings.thresholds, mask=mask),
+            likeness=Likeness(distance=look.distance(segmentation.embedding), max_distance=look.max_distance),
             features=features.describe(examined_bgr, mask) if mask.any() else None,
+            mm_per_px=self._settings.frame_width_mm / width if self._settings.frame_width_mm else None,
         )
 
 
-def findings(sight: Sight) -> dict[str, Any]:
-    """Return what crosses to others: numbers, no pixels."""
-    height, width = sight.mask.shape
-    found: dict[str, Any] = {
-        "picture": {"width_px": width, "height_px": height},
-        "segmentation": {
-            "found": sight.features is not None,
-            "mask_sha256": masks.digest(sight.mask),
-            "share": np.count_nonzero(sight.mask) / sight.mask.size,
-        },
-        "quality": {
-            "fit": sight.quality.passed,
-            "scores": sight.quality.scores,
-            "failures": [{"code": each.code, "advice": each.advice} for each in sight.quality.failures],
-        },
-    }
-    if sight.features is not None:
-        found |= asdict(sight.features)
-    return dict(_plain(found))
+def examined_size(image_bgr: FrameBgr) -> FrameBgr:
+    """Scale down by area so that the longer side has EXAMINED_SIDE_PX; small pictures stay.
 
-
-def _examined(image_bgr: FrameBgr) -> FrameBgr:
-    scale = EXAMINED_SIDE_PX / max(image_bgr.shape[:2])
-    if scale >= 1:
+    Raises:
+        PermanentError: UNREADABLE_IMAGE where a side is, or becomes, shorter than MIN_SIDE_PX.
+    """
+    scale = min(1.0, EXAMINED_SIDE_PX / max(image_bgr.shape[:2]))
+    height, width = (round(side * scale) for side in image_bgr.shape[:2])
+    if min(height, width) < MIN_SIDE_PX:
+        size = f"{image_bgr.shape[1]}×{image_bgr.shape[0]} pixels"
+        raise PermanentError(Reason.UNREADABLE_IMAGE, f"{size} can't be examined: too few, or too narrow a strip")
+    if scale == 1:
         return image_bgr
-    height, width = (max(1, round(side * scale)) for side in image_bgr.shape[:2])
     return np.asarray(cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def _plain(value: Any) -> Any:
-    """Turn nested findings into JSON values with a few digits."""
-    if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(each) for each in value]
-    # numpy's float64 is a float too, and no encoder's friend.
-    return round(float(value), _DIGITS) if isinstance(value, float) else value
