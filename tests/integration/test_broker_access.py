@@ -14,6 +14,7 @@ from digiscope_cloud.audit_log import chain
 from digiscope_cloud.audit_log.file_audit_log import raw_lines
 from digiscope_cloud.identity import certificates
 from digiscope_cloud.identity.certificates import Role
+from digiscope_cloud.identity.mosquitto_gate import take_over
 from digiscope_shared.codec import Envelope
 from digiscope_shared.mqtt.link_status import LinkState
 from digiscope_shared.mqtt.packets import IncomingMessage
@@ -29,7 +30,9 @@ EVERYTHING = ["#", "+/#", "$SYS/#", "$share/thieves/#", "digiscope/v1/devices/+/
 class Client:
     """A session that remembers what it received."""
 
-    def __init__(self, settings: MqttSettings, client_id: str, topic_filters: Sequence[str] = ()) -> None:
+    def __init__(
+        self, settings: MqttSettings, client_id: str, topic_filters: Sequence[str] = (), *, will: str = ""
+    ) -> None:
         self.received: list[tuple[str, bytes]] = []
         self.states: list[LinkState] = []
         self.session = MqttSession(
@@ -38,6 +41,7 @@ class Client:
             topic_filters=topic_filters,
             on_message=self._take,
             on_link=lambda status: self.states.append(status.state),
+            will=(will, Envelope(attributes={"schema": "test/1"}, body=b"forged will")) if will else None,
         )
 
     def _take(self, message: IncomingMessage) -> None:
@@ -194,6 +198,22 @@ def test_a_device_reads_its_own_downlink_only(broker: FleetBroker, bridge: Clien
             topic("reader", Channel.RESULTS),
             topic("reader", Channel.RECEIPTS),
         }
+
+
+def test_a_will_speaks_for_its_own_device_only(broker: FleetBroker, bridge: Client, honest: Client) -> None:
+    settings = broker.enroll("dying")
+    forger = Client(settings, "dying", will=topic("honest", Channel.STATE))
+    forger.session.start()
+    wait_until(lambda: forger.states, what="an answer")
+    # Taken over, its connection ends without a goodbye: its Will is due.
+    take_over(broker.settings("fleet"), "dying")
+    forger.session.stop(1.0)
+    with Client(settings, "dying", will=topic("dying", Channel.STATE)):
+        take_over(broker.settings("fleet"), "dying")
+        wait_until(lambda: (topic("dying", Channel.STATE), b"forged will") in bridge.received, what="an own Will")
+    honest.send(topic("honest"), b"after the wills")
+    wait_until(lambda: (topic("honest"), b"after the wills") in bridge.received, what="the marker")
+    assert (topic("honest", Channel.STATE), b"forged will") not in bridge.received
 
 
 def test_a_client_id_takes_no_others_session(broker: FleetBroker, bridge: Client, honest: Client) -> None:

@@ -195,7 +195,8 @@ def enroll(package: Path, folder: Path) -> None:
     from digiscope_edge.enrolment import SETTINGS, install
 
     device_id, is_new = install(package, folder)
-    click.echo(f"{device_id}: {'enrolled' if is_new else 'renewed; restart the agent'}, see {folder / SETTINGS}")
+    done = "enrolled" if is_new else "renewed, in use from the next connection on"
+    click.echo(f"{device_id}: {done}, see {folder / SETTINGS}")
 
 
 @main.group()

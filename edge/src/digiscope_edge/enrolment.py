@@ -1,6 +1,7 @@
 """Becoming a member of a fleet: a request for a key that stays here, and the package that comes back.
 
-All files have fixed names in one folder, so a renewal changes no settings: install the package, restart the agent.
+All files have fixed names in one folder, and each connection reads them anew: a renewal changes no settings and needs
+no restart.
 """
 
 import io

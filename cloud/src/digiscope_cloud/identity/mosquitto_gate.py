@@ -58,11 +58,13 @@ def take_over(settings: MqttSettings, client_id: str) -> None:
         if status.state is LinkState.CONNECTED:
             arrived.set()
 
-    # Expiry 0: when we leave, the session that we took is forgotten, and what waited in it.
+    # A clean start ends the old session: what waited in it is dropped, and the device's Will says `lost`. Continued,
+    # the session would keep both (Mosquitto 2.0.11). Expiry 0: ours is forgotten when we leave.
     session = MqttSession(
         replace(settings, session_expiry_s=0),
         client_id=client_id,
         topic_filters=[],
+        clean_start=True,
         on_message=lambda message: message.ack(),
         on_link=note,
     )

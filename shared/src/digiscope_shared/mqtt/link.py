@@ -84,6 +84,7 @@ class Link:
         client_id: str,
         will: tuple[str, Envelope] | None,
         receive_maximum: int | None,
+        clean_start: bool = False,
         window: ByteWindow,
     ) -> None:
         self._settings = settings
@@ -92,6 +93,7 @@ class Link:
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
         self._receive_maximum = receive_maximum
+        self._clean_start = clean_start
         self._events: deque[LinkEvent] = deque()
         self._ended = False
         self._client = _TolerantClient(
@@ -119,7 +121,7 @@ class Link:
             self._settings.host,
             self._settings.port,
             self._settings.keepalive_s,
-            clean_start=False,
+            clean_start=self._clean_start,
             properties=properties,
         )
 

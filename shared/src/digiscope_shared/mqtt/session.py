@@ -56,6 +56,7 @@ class MqttSession:
         on_link: Callable[[LinkStatus], None],
         will: tuple[str, Envelope] | None = None,
         receive_maximum: int | None = None,
+        clean_start: bool = False,
         max_unacked_bytes: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
@@ -72,6 +73,7 @@ class MqttSession:
         self._topic_filters = list(topic_filters)
         self._on_message, self._on_link = on_message, on_link
         self._will, self._receive_maximum, self._clock = will, receive_maximum, clock
+        self._clean_start = clean_start
         rng = rng or random.Random()
         self._backoff = Backoff(base_s=settings.connect_backoff_s, cap_s=settings.connect_backoff_cap_s, rng=rng)
         self._refused_backoff = Backoff(
@@ -204,6 +206,7 @@ class MqttSession:
                 client_id=self._client_id,
                 will=self._will,
                 receive_maximum=self._receive_maximum,
+                clean_start=self._clean_start,
                 window=self._window,
             )
             link.open()
