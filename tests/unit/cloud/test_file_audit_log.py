@@ -10,7 +10,7 @@ from digiscope_cloud.audit_log import chain
 from digiscope_cloud.audit_log.__main__ import audit_log
 from digiscope_cloud.audit_log.entries import Act, AuditEntry
 from digiscope_cloud.audit_log.file_audit_log import FileAuditLog, raw_lines
-from digiscope_shared.errors import SettingsError, TransientError
+from digiscope_shared.errors import TransientError
 
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
 
@@ -68,7 +68,7 @@ def test_nothing_is_chained_to_a_changed_line(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     log_at(path).append(entry("clinic-1"))
     path.write_bytes(path.read_bytes().replace(b"clinic-1", b"clinic-2"))
-    with pytest.raises(SettingsError, match="was changed"):
+    with pytest.raises(TransientError, match="was changed"):
         log_at(path).append(entry("clinic-3"))
 
 

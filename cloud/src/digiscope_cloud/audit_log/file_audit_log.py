@@ -29,8 +29,7 @@ class FileAuditLog:
         """Return when the line is on disk.
 
         Raises:
-            TransientError: the disk or the lock failed.
-            SettingsError: the last line is no line of an audit log; a person must look.
+            TransientError: the disk failed, or the last line is none of ours: what is to be noted waits for a person.
         """
         try:
             is_new = not self._path.exists()
@@ -63,7 +62,7 @@ class FileAuditLog:
         try:
             line = read_line(last)
         except ValueError as error:
-            raise SettingsError(
+            raise TransientError(
                 f"{self._path}: the last line {error}; run `digiscope-cloud audit-log verify`"
             ) from error
         return Head(sequence=line.sequence, digest=line.digest)

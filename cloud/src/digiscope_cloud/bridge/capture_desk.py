@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from digiscope_cloud.audit_log.entries import AuditLog, NoAuditLog
 from digiscope_cloud.bridge import custody
 from digiscope_cloud.bridge.byte_budget import ByteBudget
 from digiscope_cloud.bridge.custody import Part
@@ -26,12 +27,19 @@ _PART_TYPE: Final = "application/octet-stream"
 
 class CaptureDesk:
     def __init__(
-        self, *, store: ObjectStore, publisher: EventPublisher, assembly: ByteBudget, utc_now: Callable[[], datetime]
+        self,
+        *,
+        store: ObjectStore,
+        publisher: EventPublisher,
+        assembly: ByteBudget,
+        utc_now: Callable[[], datetime],
+        audit_log: AuditLog | None = None,
     ) -> None:
         self._store = store
         self._publisher = publisher
         self._assembly = assembly
         self._utc_now = utc_now
+        self._audit_log = audit_log or NoAuditLog()
 
     def take(self, part: Part) -> Receipt | None:
         """Return what to tell the device, None where it waits for nothing yet; see the table in `custody`.
@@ -105,6 +113,8 @@ class CaptureDesk:
         stored_at = self._utc_now().isoformat(timespec="milliseconds")
         record = custody.record_of(part, image, uri_prefix=self._store.uri_prefix, stored_at=stored_at)
         self._publisher.publish(PubsubTopic.CAPTURES, custody.record_envelope(record))
+        # Before the record: a replica that dies in between leaves a line too many, never one too few.
+        self._audit_log.append(custody.acceptance_of(record))
         try:
             self._store.create(
                 object_names.capture_record(capture_id),

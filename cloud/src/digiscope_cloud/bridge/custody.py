@@ -15,14 +15,20 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
+from digiscope_cloud.audit_log.entries import Act, AuditEntry
 from digiscope_cloud.ports import StoredObject
 from digiscope_shared import codec, object_names
+from digiscope_shared.capture_ids import is_capture_id
 from digiscope_shared.codec import Envelope
 from digiscope_shared.errors import PermanentError, Reason
 from digiscope_shared.messages import CaptureAttributes, CaptureRecord, Receipt, ReceiptKind
 from digiscope_shared.messages.capture import MAX_PART_BYTES
 from digiscope_shared.traceparent import child_of
+
+_ACTOR: Final = "bridge"
+_MAX_TOPIC_CHARACTERS: Final = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +175,21 @@ def rejected_receipt(capture_id: str, error: PermanentError, traceparent: str) -
         detail=error.detail[:500],
         traceparent=child_of(traceparent),
     )
+
+
+def acceptance_of(record: CaptureRecord) -> AuditEntry:
+    """Return the audit line of a capture that is about to count as stored."""
+    detail = {"device_id": record.device_id, "image_sha256": record.image_sha256, "sequence": str(record.sequence)}
+    return AuditEntry(act=Act.ACCEPTED, subject=record.capture_id, actor=_ACTOR, detail=detail)
+
+
+def refusal_of(mqtt_topic: str, envelope: Envelope, error: PermanentError) -> AuditEntry:
+    """Return the audit line of what went to the dead letter: why and what, by its hash; no value that was sent."""
+    capture_id = envelope.attributes.get("capture_id", "")
+    detail = {"reason": error.reason.value, "body_sha256": hashlib.sha256(envelope.body).hexdigest()}
+    if is_capture_id(capture_id):
+        detail["capture_id"] = capture_id
+    return AuditEntry(act=Act.REFUSED, subject=mqtt_topic[:_MAX_TOPIC_CHARACTERS], actor=_ACTOR, detail=detail)
 
 
 def receipt_envelope(receipt: Receipt) -> Envelope:

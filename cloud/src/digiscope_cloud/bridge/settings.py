@@ -30,6 +30,9 @@ class BridgeSettings(CloudSettings):
     downlink_bytes: Annotated[int, Meta(ge=_PACKET_BYTES)] = 8 * 1024 * 1024
     downlink_messages: Annotated[int, Meta(ge=1)] = 500
     stop_within_s: Annotated[float, Meta(gt=0)] = 10.0
+    # What was accepted and refused, one chain for each replica; empty: nothing is kept. Each line costs a sync to the
+    # disk, and a full disk holds captures back rather than take them without a line.
+    audit_log_file: str = ""
     log_level: str = "info"
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from digiscope_cloud.audit_log.entries import AuditLog, NoAuditLog
 from digiscope_cloud.bridge import custody
 from digiscope_cloud.bridge.capture_desk import CaptureDesk
 from digiscope_cloud.bridge.dead_letters import DeadLetters
@@ -40,6 +41,7 @@ class Uplink:
         dead_letters: DeadLetters,
         downlink: DeviceDownlink,
         stopping: threading.Event,
+        audit_log: AuditLog | None = None,
         new_backoff: Callable[[], Backoff] = lambda: Backoff(base_s=0.2, cap_s=30.0),
     ) -> None:
         self._captures = captures
@@ -48,6 +50,7 @@ class Uplink:
         self._dead_letters = dead_letters
         self._downlink = downlink
         self._stopping = stopping
+        self._audit_log = audit_log or NoAuditLog()
         self._new_backoff = new_backoff
         self._handlers: dict[Channel, Callable[[DeviceTopic, Envelope], Receipt | None]] = {
             Channel.CAPTURES: self._take_part,
@@ -95,6 +98,7 @@ class Uplink:
                 detail=error.detail,
                 mqtt_topic=message.mqtt_topic[:255],
             )
+            self._audit_log.append(custody.refusal_of(message.mqtt_topic, message.envelope, error))
             receipt = _rejection(topic, message.envelope, error)
         return (topic, receipt) if topic is not None and receipt is not None else None
 
