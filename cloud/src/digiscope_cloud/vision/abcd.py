@@ -83,7 +83,7 @@ def border_steps(lightness: NDArray[np.float32], mask: Mask, axes: Axes) -> NDAr
     rim = ((outside > 0) & (outside <= width)) | ((inside > 0) & (inside <= width))
     rows, columns = np.nonzero(rim)
     turn = np.arctan2(rows - axes.centre_xy[1], columns - axes.centre_xy[0]) - np.deg2rad(axes.angle_deg)
-    segment = (turn / (2 * np.pi) * SEGMENTS).astype(int) % SEGMENTS
+    segment = np.floor(turn / (2 * np.pi) * SEGMENTS).astype(int) % SEGMENTS
     within = mask[rows, columns] > 0
     values = lightness[rows, columns]
     means = [_mean_by_segment(values[side], segment[side]) for side in (~within, within)]
