@@ -163,7 +163,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write_private(path: Path, content: bytes) -> None:
-    """Write whole, mode 0600, and give it to whom the folder belongs: root enrolls, the agent's user reads."""
+    """Write whole, readable by the agent alone: root enrolls, and the folder says who the agent is."""
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
     owner = path.parent.stat()
@@ -171,6 +171,9 @@ def _write_private(path: Path, content: bytes) -> None:
     with os.fdopen(descriptor, "wb") as file:
         if os.geteuid() == 0:
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        if owner.st_uid == 0 and owner.st_gid != 0:
+            # root's folder, opened to the agent's group, as deploy/README.md makes it: so that it can't change them.
+            os.fchmod(descriptor, 0o640)
         file.write(content)
         file.flush()
         os.fsync(descriptor)

@@ -1,4 +1,5 @@
 import io
+import os
 import stat
 import tarfile
 from datetime import UTC, datetime
@@ -63,6 +64,20 @@ def test_one_file_makes_an_agent_that_can_start(authority: FleetAuthority, tmp_p
     load_trusted_keys(Path(settings.trusted_keys_file))
     assert {stat.S_IMODE(each.stat().st_mode) for each in home.iterdir()} == {0o600}
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_the_files_are_for_whom_the_folder_is(authority: FleetAuthority, tmp_path: Path, home: Path) -> None:
+    package = saved(tmp_path, authority.enroll("clinic-07", Role.DEVICE).package)
+    for (uid, gid), mode in {(4711, 4712): 0o600, (0, 4712): 0o640}.items():
+        folder = home / str(uid)
+        folder.mkdir(parents=True)
+        os.chown(folder, uid, gid)
+        install(package, folder)
+        found = {
+            (each.stat().st_uid, each.stat().st_gid, stat.S_IMODE(each.stat().st_mode)) for each in folder.iterdir()
+        }
+        assert found == {(uid, gid, mode)}
 
 
 def test_a_key_made_here_stays_here(authority: FleetAuthority, tmp_path: Path, home: Path) -> None:
