@@ -188,27 +188,27 @@ def test_a_repeat_is_answered_again_with_the_same_bytes(scene: Scene) -> None:
 
 
 def test_workers_that_are_killed_lose_nothing_and_answer_once(scene: Scene) -> None:
-    captures = [scene.capture(bytes([number, 1])) for number in range(120)]
+    captures = [scene.capture(bytes([number, 1])) for number in range(60)]
     first = scene.start_worker(leased_captures=32)
     wait_until(lambda: len(scene.results.envelopes) >= 10, timeout_s=40, what="ten answers")
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert len(scene.results.results()) < len(captures), "all were answered before the kill: the test proves nothing"
     scene.start_worker()
-    wait_until(lambda: len(scene.results.results()) == len(captures), timeout_s=90, what="every capture's answer")
+    wait_until(lambda: len(scene.results.results()) == len(captures), timeout_s=110, what="every capture's answer")
     assert set(scene.result_objects(captures).values()) == {1}
     assert all(len(set(bodies)) == 1 for bodies in scene.results.bodies_by_capture().values())
 
 
 def test_sigterm_ends_in_order_and_the_rest_is_left_to_others(scene: Scene) -> None:
-    captures = [scene.capture(bytes([number, 2])) for number in range(150)]
+    captures = [scene.capture(bytes([number, 2])) for number in range(60)]
     first = scene.start_worker(leased_captures=16)
     wait_until(lambda: len(scene.results.envelopes) >= 10, timeout_s=40, what="ten answers")
     first.send_signal(signal.SIGTERM)
     assert first.wait(30) == 0
     assert "worker_stopped" in scene.log()
     scene.start_worker()
-    wait_until(lambda: len(scene.results.results()) == len(captures), timeout_s=60, what="every capture's answer")
+    wait_until(lambda: len(scene.results.results()) == len(captures), timeout_s=110, what="every capture's answer")
     assert set(scene.result_objects(captures).values()) == {1}
 
 
@@ -224,7 +224,7 @@ def test_storage_that_is_away_is_sat_out(scene: Scene) -> None:
         wait_until(lambda: "delivery_held" in scene.log(), timeout_s=60, what="a held capture")
         assert len(scene.results.results()) == 1
         proxy.accept()
-        wait_until(lambda: len(scene.results.results()) == 13, timeout_s=60, what="every capture's answer")
+        wait_until(lambda: len(scene.results.results()) == 13, timeout_s=110, what="every capture's answer")
     assert set(scene.result_objects(captures).values()) == {1}
     assert scene.dead.envelopes == []
 

@@ -16,7 +16,12 @@ _OPTIONS: Final = (
 )
 
 
+def emulator_host() -> str | None:
+    """Return host and port of the emulator, None for Google Cloud."""
+    return os.environ.get("PUBSUB_EMULATOR_HOST") or None
+
+
 def client_arguments(transport_type: Any) -> dict[str, Any]:
     """Return what a Pub/Sub client is built with: a transport to the emulator, or nothing, for Google Cloud."""
-    host = os.environ.get("PUBSUB_EMULATOR_HOST")
+    host = emulator_host()
     return {"transport": transport_type(channel=grpc.insecure_channel(host, options=_OPTIONS))} if host else {}

@@ -14,7 +14,7 @@ from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.subscriber.scheduler import ThreadScheduler
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
-from digiscope_cloud.adapters.pubsub_channel import client_arguments
+from digiscope_cloud.adapters.pubsub_channel import client_arguments, emulator_host
 from digiscope_cloud.ports import Delivery
 from digiscope_cloud.settings import CloudSettings
 from digiscope_shared.backoff import Backoff
@@ -25,7 +25,10 @@ from digiscope_shared.pubsub_topics import Subscription
 log = structlog.get_logger()
 STABLE_AFTER_S: Final = 60.0
 # Leases are extended by this much at a time: it is what a killed process costs before its messages go to another.
-LEASE_EXTENSION_S: Final = 20
+LEASE_EXTENSION_S: Final = 30
+# The emulator (0.8.20) hands messages to streams that were closed or killed, again and again, and each time costs a
+# lease: the least that Pub/Sub takes.
+EMULATOR_LEASE_EXTENSION_S: Final = 10
 
 
 class PubsubDelivery:
@@ -64,7 +67,7 @@ class PubsubSubscriber:
             max_messages=max_messages,
             max_bytes=max_bytes,
             max_lease_duration=self._max_lease_s,
-            max_duration_per_lease_extension=LEASE_EXTENSION_S,
+            max_duration_per_lease_extension=EMULATOR_LEASE_EXTENSION_S if emulator_host() else LEASE_EXTENSION_S,
         )
         supervisor = threading.Thread(
             target=self._supervise, args=(subscription, on_delivery, flow_control), name=f"pull-{subscription}"

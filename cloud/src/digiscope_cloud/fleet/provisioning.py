@@ -9,6 +9,7 @@ from typing import Any, Final
 from google.api_core import exceptions as google_errors
 
 from digiscope_cloud.adapters.gcs_object_store import storage_client
+from digiscope_cloud.adapters.pubsub_channel import emulator_host
 from digiscope_cloud.adapters.pubsub_publisher import publisher_client
 from digiscope_cloud.adapters.pubsub_subscriber import subscriber_client
 from digiscope_cloud.settings import CloudSettings
@@ -77,13 +78,19 @@ def _reading(subscription: Subscription, prefix: str) -> dict[str, Any]:
         "ack_deadline_seconds": int(ACK_DEADLINE.total_seconds()),
         "message_retention_duration": RETENTION,
         "enable_message_ordering": TOPIC_OF[subscription] in ORDERED,
-        "retry_policy": RETRY_POLICY,
+        "retry_policy": _retry_policy(),
         "expiration_policy": {},  # empty is never: a site that is closed for a month keeps its subscription
         "dead_letter_policy": {
             "dead_letter_topic": f"{prefix}/topics/{dead_letter_id(subscription)}",
             "max_delivery_attempts": MAX_DELIVERY_ATTEMPTS,
         },
     }
+
+
+def _retry_policy() -> dict[str, timedelta] | None:
+    # With one, the emulator (0.8.20) may never again deliver what was nacked while its stream closed: seen in three
+    # runs of eight, against none of eight without.
+    return None if emulator_host() else RETRY_POLICY
 
 
 def _keeping(dead_letter: str, prefix: str) -> dict[str, Any]:
