@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import cv2
 import pytest
 import yaml
 
@@ -25,6 +26,7 @@ from digiscope_shared import object_names
 from digiscope_shared.capture_ids import new_capture_id
 from digiscope_shared.codec import Envelope, decode_json, encode_json
 from digiscope_shared.errors import Reason
+from digiscope_shared.imaging.phantoms import draw_phantom
 from digiscope_shared.messages import AnalysisResult, CaptureRecord, Triage
 from digiscope_shared.pubsub_topics import PubsubTopic, Subscription, dead_letter_id
 from digiscope_shared.traceparent import new_traceparent
@@ -98,11 +100,14 @@ class Scene:
         attributes = {"schema": record.SCHEMA, "capture_id": record.capture_id}
         self.publisher.publish(PubsubTopic.CAPTURES, Envelope(attributes=attributes, body=encode_json(record)))
 
-    def start_worker(self, *, environment: dict[str, str] | None = None, **settings: float) -> "subprocess.Popen[str]":
+    def start_worker(
+        self, *program: str, environment: dict[str, str] | None = None, **settings: float
+    ) -> "subprocess.Popen[str]":
+        """Start a worker: the steerable one, or another program that takes the settings' path last."""
         path = self._folder / f"worker-{len(self._workers)}.yaml"
         path.write_text(yaml.safe_dump(dataclasses.asdict(self.cloud) | {"image_processes": 1} | settings))
         worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.worker_program", str(path)],
+            [sys.executable, "-m", *(program or ("tests.support.worker_program",)), str(path)],
             env=os.environ | (environment or {}),
             stderr=path.with_suffix(".log").open("w"),
             text=True,
@@ -155,6 +160,21 @@ def test_poison_among_good_images_is_answered_with_retake_and_buried(scene: Scen
         [*poison.values(), Reason.BAD_BODY]
     )
     assert set(scene.result_objects([*good, *poison, *more_good]).values()) == {1}
+
+
+def test_the_shipped_worker_judges_lesions_and_refuses_what_is_cut_off(scene: Scene) -> None:
+    scene.start_worker("digiscope_cloud", "worker", "--settings")
+    jpegs = [cv2.imencode(".jpg", draw_phantom(seed))[1].tobytes() for seed in range(4)]
+    lesions = [scene.capture(jpeg) for jpeg in jpegs]
+    cut_off = scene.capture(jpegs[0][:700])
+    wait_until(lambda: len(scene.results.results()) == 5, timeout_s=90, what="five answers")
+    results = scene.results.results()
+    assert results[cut_off].triage == Triage.RETAKE
+    for key in lesions:
+        assert sum(results[key].probabilities.values()) == pytest.approx(1, abs=1e-3)
+        assert results[key].prediction is not None
+        assert results[key].findings["vision"]
+        assert {"fetch", "decode", "vision", "input", "cnn"} <= results[key].stage_ms.keys()
 
 
 def test_a_repeat_is_answered_again_with_the_same_bytes(scene: Scene) -> None:
