@@ -14,9 +14,15 @@ COMMANDS: Final = {
     "provision": "digiscope_cloud.fleet.provision_command:provision",
     "drill": "digiscope_cloud.drill.__main__:drill",
     "local": "digiscope_cloud.local.__main__:local",
-    "train": "digiscope_cloud.learning.__main__:train",
-    "evaluate": "digiscope_cloud.learning.__main__:evaluate",
+    "train": "digiscope_cloud.learning.train_command:train",
+    "evaluate": "digiscope_cloud.learning.evaluate_command:evaluate_command",
+    "audit": "digiscope_cloud.learning.audit_command:audit_command",
+    "models": "digiscope_cloud.learning.model_registry.__main__:models",
+    "report": "digiscope_cloud.learning.report.command:report",
+    "tune": "digiscope_cloud.learning.tune_command:tune",
     "train-segmenter": "digiscope_cloud.learning.segmentation.command:train_segmenter",
+    "segment": "digiscope_cloud.vision.segment_command:segment",
+    "inspect": "digiscope_cloud.vision.inspect_command:inspect_image",
 }
 
 
