@@ -85,7 +85,7 @@ def test_a_key_made_on_the_device_stays_there(fleet: Fleet) -> None:
     assert "device.key" not in files
 
 
-@pytest.mark.parametrize("name", ["bridge", "fleet", "broker"])
+@pytest.mark.parametrize("name", ["bridge", "bridge-1", "fleet", "broker"])
 def test_no_device_gets_a_services_name(fleet: Fleet, name: str) -> None:
     with pytest.raises(SettingsError, match="service"):
         fleet.authority.enroll(name, Role.DEVICE)

@@ -12,8 +12,9 @@ from digiscope_shared.mqtt_topics import is_device_id
 
 # The last third of its life: time enough for a device that is reached once a month.
 RENEW_AFTER: Final = 2 / 3
-# What the broker's ACL and password file know as something else than a device.
+# What the broker's ACL and password file know as something else than a device; replicas of the bridge have numbers.
 RESERVED_NAMES: Final = frozenset({"bridge", "broker", "fleet", "worker", "clinic", "root", "admin"})
+RESERVED_START: Final = "bridge-"
 
 
 class Standing(StrEnum):
@@ -84,5 +85,5 @@ def check_name(name: str, role: Role) -> None:
     """Raise SettingsError where a certificate in this name would be taken for something else."""
     if not is_device_id(name):
         raise SettingsError(f"{name!r} is no name: 1 to 63 of a-z, 0-9, '.', '_', '-', starting with a letter or digit")
-    if role is Role.DEVICE and name in RESERVED_NAMES:
+    if role is Role.DEVICE and (name in RESERVED_NAMES or name.startswith(RESERVED_START)):
         raise SettingsError(f"{name!r} is the name of a service: a device of that name would get its rights")
