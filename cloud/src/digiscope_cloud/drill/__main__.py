@@ -3,6 +3,8 @@
 import random
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -34,10 +36,19 @@ Exit codes: 0 nothing lost, nothing answered twice, outboxes empty; 1 otherwise;
 @click.option("--devices", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--faults", "names", default="", help="Comma-separated; all of them, where it is missing.")
 @click.option("--hurry", type=click.FloatRange(1), default=1.0, help="Hold each fault for so many times less.")
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave settings, logs and states here.")
 @click.option("--list", "list_only", is_flag=True, help="Name the faults and end.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def drill(
-    *, seed: int | None, captures: int, devices: int, names: str, hurry: float, list_only: bool, as_json: bool
+    *,
+    seed: int | None,
+    captures: int,
+    devices: int,
+    names: str,
+    hurry: float,
+    keep: Path | None,
+    list_only: bool,
+    as_json: bool,
 ) -> None:
     """Run the real system through faults and reconcile what was sent with what was kept."""
     console = Console(stderr=as_json)
@@ -55,12 +66,22 @@ def drill(
     order = timeline.DrillOrder(seed=seed, captures=captures, faults=faults.shuffled(rng, chosen), hurry=hurry)
     console.print(f"Seed {seed}. {captures} captures, {devices} devices, {len(chosen)} faults.")
     with (
-        tempfile.TemporaryDirectory(prefix="digiscope-drill-") as run_dir,
-        Site(Path(run_dir), devices=devices, rng=rng) as site,
+        _run_dir(keep) as run_dir,
+        Site(run_dir, devices=devices, rng=rng) as site,
     ):
         verdict = timeline.run(site, order, lambda step: console.print(f"  {step}", highlight=False))
     _show(verdict, seed, console, as_json=as_json)
     sys.exit(0 if verdict.passed else 1)
+
+
+@contextmanager
+def _run_dir(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="digiscope-drill-") as path:
+        yield Path(path)
 
 
 def _show(verdict: Verdict, seed: int, console: Console, *, as_json: bool) -> None:
