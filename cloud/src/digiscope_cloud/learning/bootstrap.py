@@ -1,6 +1,7 @@
 """Puts a training run together: config, data, protocol, trainer, bundle."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import structlog
@@ -10,6 +11,10 @@ from digiscope_cloud.learning.config import TrainingConfig
 from digiscope_cloud.learning.datasets.examples import Dataset
 from digiscope_cloud.learning.datasets.ham10000 import open_ham10000
 from digiscope_cloud.learning.packaging import Parts, package, rows_digest
+from digiscope_cloud.learning.paper_audit import audit_paper
+from digiscope_cloud.learning.paper_bundle import package_paper
+from digiscope_cloud.learning.paper_record import save_record
+from digiscope_cloud.learning.paper_run import paper_inputs, run_paper
 from digiscope_cloud.learning.part_data import load_part
 from digiscope_cloud.learning.protocols import Part, grouped_v1
 from digiscope_cloud.learning.teacher import teacher_logits
@@ -26,6 +31,8 @@ def train_grouped(config_path: Path, data_folder: Path, runs: Path, bundle: Path
     parts = [part for part, _ in grouped_v1(dataset.examples)]
     training = load_part(dataset, parts, Part.TRAIN)
     validation = load_part(dataset, parts, Part.VAL)
+    (runs / config.id).mkdir(parents=True, exist_ok=True)
+    (runs / config.id / "config.yaml").write_bytes(config_path.read_bytes())
     soft = teacher_logits(config.distillation, training.images_bgr, runs) if config.distillation else None
     taught = TrainingSet(images_bgr=training.images_bgr, classes=training.classes, teacher_logits=soft)
     model = train(config, taught, validation, runs / config.id)
@@ -50,4 +57,13 @@ def grouped_parts(dataset: Dataset, parts: Sequence[Part]) -> Parts:
 
 
 def train_paper(data_folder: Path, runs: Path, bundle: Path | None) -> Path:
-    raise NotImplementedError
+    """Reproduce the paper and return the (leaky) bundle's folder; what the report draws is kept in the run's folder."""
+    dataset = open_ham10000(data_folder)
+    run_dir = runs / "paper-reproduction"
+    outcome = run_paper(dataset, run_dir)
+    packed = package_paper(outcome, dataset, bundle or run_dir / "bundle")
+    inputs = paper_inputs(dataset)
+    found = audit_paper(outcome.split, inputs, dataset.examples, outcome.dense_probabilities.argmax(axis=1))
+    save_record(run_dir, outcome, found)
+    _log.info("audited", **{name: round(value, 4) for name, value in asdict(found).items()})
+    return packed.path

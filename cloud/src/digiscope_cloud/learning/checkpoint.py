@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from digiscope_shared.errors import SettingsError
+
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
@@ -36,10 +38,17 @@ def save(path: Path, variables: Sequence[Any], progress: Progress) -> None:
 
 
 def load(path: Path, variables: Sequence[Any]) -> Progress | None:
-    """Fill the variables and return the progress; None where there is no checkpoint."""
+    """Fill the variables and return the progress; None where there is no checkpoint.
+
+    Raises:
+        SettingsError: the checkpoint is of another network.
+    """
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as stored:
-        for number, variable in enumerate(variables):
-            variable.assign(stored[f"v{number}"])
+        arrays = [stored[name] for name in stored.files if name != "progress"]
+        if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
+            raise SettingsError(f"{path} is of another network: delete its folder, or give the config another id")
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
         return Progress(**json.loads(str(stored["progress"])))

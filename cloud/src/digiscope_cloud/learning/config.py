@@ -27,9 +27,13 @@ class Augmentation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    name: Literal["paper-cnn", "efficientnet-lite0", "efficientnet-lite0-stride16"]
+    name: Literal["paper-cnn", "efficientnet-lite0"]
+    # Of EfficientNet-Lite0: the whole, its first nine blocks, or both trained in one pass.
+    exits: Literal["late", "early", "both"] = "late"
     dropout: float = 0.0
     drop_path: float = 0.0
+    # The stem and this many of its blocks stay as they are: a third of the time of a step for three.
+    frozen_blocks: int = 0
     # "" for random weights, "imagenet", or the folder of a finished run to go on from.
     start_from: str = ""
 
@@ -70,6 +74,8 @@ class TrainingConfig:
     # Logit adjustment (Menon et al. 2021): the loss sees logits + this × log of the drawn classes' shares.
     logit_adjustment: float = 0.0
     label_smoothing: float = 0.0
+    # Share of the early exit's loss, half of it from the labels and half from the late exit's answer.
+    early_exit: float = 0.5
     # Decay of the averaged weights, which are the ones that count; 0 for none.
     averaging: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -9,6 +9,7 @@ import numpy as np
 
 from digiscope_cloud.learning.config import Distillation, TrainingConfig
 from digiscope_cloud.learning.datasets.examples import ImagesBgr
+from digiscope_cloud.learning.networks.registry import serving_model
 from digiscope_cloud.learning.training_run import predict_logits
 from digiscope_shared import settings_file
 
@@ -19,7 +20,7 @@ def teacher_logits(distillation: Distillation, images_bgr: Sequence[ImagesBgr], 
     kept = folder / "teacher_logits.npy"
     if kept.is_file():
         return np.load(kept, allow_pickle=False)
-    model = keras.models.load_model(folder / "model.keras", compile=False)
+    model = serving_model(keras.models.load_model(folder / "model.keras", compile=False))
     spec = settings_file.load(TrainingConfig, folder / "config.yaml").input
     views = (images_bgr, [image[:, ::-1] for image in images_bgr], [image[::-1] for image in images_bgr])
     logits = np.mean([predict_logits(model, view, spec) for view in views], axis=0)

@@ -24,6 +24,7 @@ from digiscope_cloud.learning.config import Stage, TrainingConfig
 
 _log = structlog.get_logger()
 CHECKPOINT_EVERY_S: Final = 60.0
+_EXIT_TEMPERATURE: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,14 @@ class Trainer:
         progress.history.append(figures | observer.epoch_ended(progress, self._averaged))
         checkpoint.save(self._path, self._variables, progress)
 
+    def _total_loss(self, classes: Any, teacher: Any, outputs: Any) -> Any:
+        if not isinstance(outputs, list):
+            return self._loss(classes, teacher, outputs)
+        late, early = outputs
+        taught = _soft_loss(tf.stop_gradient(late), early, _EXIT_TEMPERATURE)
+        share = self._config.early_exit
+        return self._loss(classes, teacher, late) + share * (self._loss(classes, teacher, early) + taught) / 2
+
     def _targets(self, rows: Any) -> tuple[Any, Any]:
         teacher = self._data.teacher_logits
         none = np.zeros((len(rows), 0), np.float32)
@@ -92,13 +101,19 @@ class Trainer:
 
     def _train_step(self, inputs: Any, classes: Any, teacher: Any, average: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss = self._loss(classes, teacher, self._model(inputs, training=True))
+            loss = self._total_loss(classes, teacher, self._model(inputs, training=True))
         gradients = tape.gradient(loss, self._model.trainable_variables)
         self._optimizer.apply(gradients, self._model.trainable_variables)
         for mean, variable in zip(self._averaged.variables, self._model.variables, strict=True):
             if "float" in mean.dtype:
                 mean.assign(average * mean + (1 - average) * variable)
         return loss
+
+
+def _soft_loss(teacher: Any, student: Any, temperature: float) -> Any:
+    """Return the cross-entropy of softened answers, scaled so that its gradients don't shrink (Hinton et al. 2015)."""
+    targets = tf.nn.softmax(teacher / temperature)
+    return temperature**2 * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, student / temperature))
 
 
 def _loss_function(config: TrainingConfig, data: TrainingSet) -> Callable[[Any, Any, Any], Any]:
@@ -117,8 +132,7 @@ def _loss_function(config: TrainingConfig, data: TrainingSet) -> Callable[[Any, 
     soften, weight = distillation.temperature, distillation.weight
 
     def mixed(classes: Any, teacher: Any, logits: Any) -> Any:
-        soft = tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(teacher / soften), logits / soften)
-        return weight * soften**2 * tf.reduce_mean(soft) + (1 - weight) * hard(classes, logits)
+        return weight * _soft_loss(teacher, logits, soften) + (1 - weight) * hard(classes, logits)
 
     return mixed
 

@@ -14,7 +14,7 @@ from digiscope_cloud.learning.checkpoint import Progress
 from digiscope_cloud.learning.config import TrainingConfig
 from digiscope_cloud.learning.datasets.examples import ImagesBgr
 from digiscope_cloud.learning.metrics import balanced_accuracy, macro_auroc
-from digiscope_cloud.learning.networks.registry import build_network, start_weights
+from digiscope_cloud.learning.networks.registry import build_network, freeze, serving_model, start_weights
 from digiscope_cloud.learning.part_data import LABELS, PartData
 from digiscope_cloud.learning.training import Observer, Trainer
 from digiscope_shared.model_input import InputSpec, build_input
@@ -35,18 +35,19 @@ def predict_logits(model: keras.Model, images_bgr: Sequence[ImagesBgr], spec: In
 def train(
     config: TrainingConfig, training: TrainingSet, validation: PartData, run_dir: Path, observer: Observer | None = None
 ) -> keras.Model:
-    """Train, or go on; return the model whose weights were averaged, also saved as `model.keras`."""
+    """Train, or go on; return the serving part of the model with averaged weights; `model.keras` has all of it."""
     run_dir.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.seed)
     model = build_network(config.network, len(LABELS))
     start_weights(model, config.network, run_dir.parent)
+    freeze(model, config.network)
     averaged = build_network(config.network, len(LABELS))
     averaged.set_weights(model.get_weights())
     trainer = Trainer(config, model, averaged, training, run_dir)
     progress = trainer.run(observer or validating(config, validation, run_dir))
     (run_dir / "history.json").write_text(json.dumps(progress.history, indent=1), encoding="utf-8")
     averaged.save(run_dir / "model.keras")
-    return averaged
+    return serving_model(averaged)
 
 
 def validating(config: TrainingConfig, validation: PartData, run_dir: Path) -> Observer:
@@ -58,11 +59,11 @@ def validating(config: TrainingConfig, validation: PartData, run_dir: Path) -> O
             _log.info("trained", step=progress.total_steps, of=steps, loss=round(loss, 3), left_s=round(left_s))
 
     def epoch_ended(progress: Progress, model: keras.Model) -> dict[str, float]:
-        logits = predict_logits(model, validation.images_bgr, config.input)
-        figures = {
-            "val_balanced_accuracy": balanced_accuracy(validation.classes, logits.argmax(1)),
-            "val_macro_auroc": macro_auroc(validation.classes, logits),
-        }
+        figures = {}
+        for output, exit_name in zip(model.outputs, ("", "early_"), strict=False):
+            logits = predict_logits(keras.Model(model.inputs, output), validation.images_bgr, config.input)
+            figures[f"val_{exit_name}balanced_accuracy"] = balanced_accuracy(validation.classes, logits.argmax(1))
+            figures[f"val_{exit_name}macro_auroc"] = macro_auroc(validation.classes, logits)
         model.save_weights(run_dir / "averaged.weights.h5")
         _log.info("epoch_ended", epoch=progress.epoch, **{name: round(value, 4) for name, value in figures.items()})
         return figures

@@ -16,9 +16,14 @@ def build_network(network: Network, classes: int) -> keras.Model:
         case "paper-cnn":
             return paper_cnn.build(classes)
         case "efficientnet-lite0":
-            return efficientnet_lite.build(classes, dropout=network.dropout, drop_path=network.drop_path)
-        case "efficientnet-lite0-stride16":
-            return efficientnet_lite.build(classes, stride16=True, dropout=network.dropout, drop_path=network.drop_path)
+            return efficientnet_lite.build(
+                classes, exits=network.exits, dropout=network.dropout, drop_path=network.drop_path
+            )
+
+
+def serving_model(model: keras.Model) -> keras.Model:
+    """Return the part that serves: of two exits the late one; weights are shared."""
+    return model if len(model.outputs) == 1 else keras.Model(model.inputs, model.outputs[0])
 
 
 def start_weights(model: keras.Model, network: Network, runs: Path) -> None:
@@ -27,6 +32,12 @@ def start_weights(model: keras.Model, network: Network, runs: Path) -> None:
         efficientnet_lite.load_imagenet(model, efficientnet_lite.imagenet_weights())
     elif network.start_from:
         _copy_by_name(model, keras.models.load_model(runs / network.start_from / "model.keras", compile=False))
+
+
+def freeze(model: keras.Model, network: Network) -> None:
+    """Take what the config freezes out of the training."""
+    if network.frozen_blocks:
+        efficientnet_lite.freeze_blocks(model, network.frozen_blocks)
 
 
 def _copy_by_name(model: keras.Model, source: keras.Model) -> None:

@@ -61,4 +61,4 @@ def train(protocol: str, config_path: Path, data: Path, runs: Path, bundle: Path
 
 
 def _found(path: Path) -> Path:
-    return path if path.exists() else CONFIGS / f"{path.stem}.yaml"
+    return path if path.is_file() else CONFIGS / f"{path.stem}.yaml"
