@@ -36,7 +36,9 @@ def _rows(figures: BenchFigures) -> list[tuple[str, str]]:
         ("CPU a capture, all processes", f"{total_ms:.1f} ms"),
         *((f"  {name}", f"{value:.1f} ms") for name, value in by_cost),
         ("image work and inference a capture, CPU", f"{figures.image_work_ms:.1f} ms"),
-        *((f"  {name}, CPU", f"{value:.2f} ms") for name, value in figures.device_stage_cpu_ms.items()),
-        *((f"  worker {name}, elapsed", f"{value:.2f} ms") for name, value in figures.worker_stage_ms.items()),
+        *((f"  {name}", f"{value:.2f} ms") for name, value in figures.stage_cpu_ms.items()),
         ("share of CPU spent on anything else", f"{figures.overhead_share:.0%}"),
+        ("the same without the two emulators", f"{figures.own_overhead_share:.0%}"),
+        ("a capture in the worker, elapsed, waiting for a core included", ""),
+        *((f"  {name}", f"{value:.1f} ms") for name, value in figures.worker_stage_elapsed_ms.items()),
     ]
