@@ -4,7 +4,12 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from digiscope_shared.errors import SettingsError
+from digiscope_shared.mqtt.certificate_dates import NO_CHECK_TIME, clock_is_plausible
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,10 @@ class MqttSettings:
             context.minimum_version = ssl.TLSVersion.TLSv1_2
             if self.cert_file:
                 context.load_cert_chain(self.cert_file, self.key_file or None)
-        except (OSError, ssl.SSLError) as error:
+                if not clock_is_plausible(Path(self.cert_file)):
+                    _log.warning("clock_implausible", hint="the broker's certificate is taken without its dates")
+                    context.verify_flags |= NO_CHECK_TIME
+        except (OSError, ValueError) as error:
             files = ", ".join(filter(None, (self.ca_file, self.cert_file, self.key_file)))
             raise SettingsError(f"mqtt: TLS can't be set up with {files or 'the system store'}: {error}") from error
         return context
