@@ -29,9 +29,10 @@ def save(path: Path, variables: Sequence[Any], progress: Progress) -> None:
         {name: getattr(progress, name) for name in ("epoch", "step", "total_steps", "trained_s", "history")}
     )
     draft = path.with_suffix(".draft.npz")
-    arrays = {f"v{number}": np.asarray(variable) for number, variable in enumerate(variables)}
+    arrays: dict[str, Any] = {f"v{number}": np.asarray(variable) for number, variable in enumerate(variables)}
+    arrays["progress"] = np.array(record)
     with draft.open("wb") as file:
-        np.savez(file, progress=np.array(record), **arrays)
+        np.savez(file, **arrays)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 _MAGIC: Final = 0x1950A86A20F9469CFC6C
-_DTYPES: Final = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+_DTYPES: Final[dict[str, np.dtype[Any]]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 class _Storage:

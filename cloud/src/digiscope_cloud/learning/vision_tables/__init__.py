@@ -1,0 +1,1 @@
+"""Tables that set and check the vision stage's thresholds: the quality gate's, and what is no lesion at all."""
