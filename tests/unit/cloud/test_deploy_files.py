@@ -34,7 +34,7 @@ def test_a_template_is_what_its_command_takes(settings_type: type[Any], name: st
 
 
 def test_the_unit_runs_the_agent_as_its_own_user_and_stays_down_where_a_person_has_to_act() -> None:
-    for line in ("User=digiscope", "Type=notify", "Restart=always", "RestartPreventExitStatus=2\n", "WatchdogSec=90"):
+    for line in ("User=digiscope", "Type=notify", "Restart=always", "RestartPreventExitStatus=2", "WatchdogSec=90"):
         assert re.search(rf"^{re.escape(line)}$", SERVICE, re.MULTILINE), line
 
 
