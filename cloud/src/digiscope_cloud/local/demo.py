@@ -9,7 +9,6 @@ from rich.console import Console
 
 from digiscope_cloud.local import demo_report, images
 from digiscope_cloud.local.account import Account, JournalLine, read_bucket, read_journal, settle
-from digiscope_cloud.local.server_process import becomes_true
 from digiscope_cloud.local.system import LocalSystem
 
 DEVICE_ID: Final = "demo-clinic"
@@ -53,7 +52,7 @@ def run(order: DemoOrder, console: Console) -> DemoOutcome:
         agent = system.agent(DEVICE_ID, foreground=True, files=image_set.paths, deadline_s=order.timeout_s)
         agent.spawn()
         # Its exit code is not asked: the two accounts tell more.
-        if not becomes_true(lambda: agent.exit_code is not None, order.timeout_s + GRACE_S):
+        if not agent.wait_ended(order.timeout_s + GRACE_S):
             agent.kill()
         journal = read_journal(agent.journal_path)
         account = settle(DEVICE_ID, journal, read_bucket(system.bucket()))

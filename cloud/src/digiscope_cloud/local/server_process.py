@@ -110,12 +110,22 @@ class ServerProcess:
         if self.exit_code is not None:
             raise ServerNotReadyError(f"{self.name} ended with exit code {self.exit_code}\n{self.log_tail()}")
 
+    def wait_ended(self, timeout_s: float | None = None) -> bool:
+        """Wait for its own end, for ever where no time is given; False where it still runs then."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """End it in order; kill it where it takes longer."""
         if self._process is None:
             return
         self.send_signal(signal.SIGTERM)
-        if not becomes_true(lambda: self.exit_code is not None, timeout_s):
+        if not self.wait_ended(timeout_s):
             self.kill()
 
     def kill(self) -> None:

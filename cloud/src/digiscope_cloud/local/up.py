@@ -5,12 +5,11 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from digiscope_cloud.local.server_process import ServerNotReadyError, becomes_true
+from digiscope_cloud.local.server_process import ServerNotReadyError
 from digiscope_cloud.local.system import LocalSystem
 from digiscope_shared.lesions import DISCLAIMER
 
 DEVICE_ID: Final = "local-clinic"
-FOR_EVER_S: Final = float("inf")
 
 
 def run(run_dir: Path, *, camera: str, watch: Path | None, console: Console) -> None:
@@ -18,6 +17,7 @@ def run(run_dir: Path, *, camera: str, watch: Path | None, console: Console) -> 
 
     Raises:
         ServerNotReadyError: a part did not start, or the agent failed.
+        KeyboardInterrupt: before everything ran.
     """
     with LocalSystem(run_dir) as system:
         more: dict[str, Any] = {"camera": {"source": camera}}
@@ -29,7 +29,11 @@ def run(run_dir: Path, *, camera: str, watch: Path | None, console: Console) -> 
         console.print(
             f"Settings and logs: {run_dir}. Broker: 127.0.0.1:{system.mosquitto.ports.tls} (TLS). {DISCLAIMER}"
         )
-        agent.start()
-        becomes_true(lambda: agent.exit_code is not None, FOR_EVER_S)
+        agent.spawn()
+        try:
+            agent.wait_ended()
+        except KeyboardInterrupt:
+            console.print("Stopping.")
+            return
         if agent.exit_code:
             raise ServerNotReadyError(f"the agent ended with exit code {agent.exit_code}\n{agent.log_tail()}")
