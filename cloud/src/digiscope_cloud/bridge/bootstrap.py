@@ -3,15 +3,13 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
 from digiscope_cloud.adapters.gcs_object_store import GcsObjectStore
 from digiscope_cloud.adapters.pubsub_publisher import PubsubPublisher
 from digiscope_cloud.adapters.pubsub_subscriber import PubsubSubscriber
-from digiscope_cloud.audit_log.entries import NoAuditLog
-from digiscope_cloud.audit_log.file_audit_log import FileAuditLog
+from digiscope_cloud.audit_log.bootstrap import open_audit_log
 from digiscope_cloud.bridge.byte_budget import ByteBudget
 from digiscope_cloud.bridge.capture_desk import CaptureDesk
 from digiscope_cloud.bridge.dead_letters import DeadLetters
@@ -56,7 +54,7 @@ class Bridge:
         store = store or GcsObjectStore(settings)
         publisher = publisher or PubsubPublisher(settings)
         dead_letters = DeadLetters(publisher)
-        audit_log = FileAuditLog(Path(settings.audit_log_file)) if settings.audit_log_file else NoAuditLog()
+        audit_log = open_audit_log(settings.audit_log_file)
         uplink = Uplink(
             captures=CaptureDesk(
                 store=store, publisher=publisher, assembly=self._assembly, utc_now=utc_now, audit_log=audit_log

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 import click
 
+from digiscope_cloud.audit_log.bootstrap import open_audit_log
 from digiscope_cloud.audit_log.entries import Act, AuditEntry
 from digiscope_cloud.fleet import tables
-from digiscope_cloud.fleet.bootstrap import FleetService, open_audit_log, open_shadows
+from digiscope_cloud.fleet.bootstrap import FleetService, open_shadows
 from digiscope_cloud.fleet.desired import parse_changes
 from digiscope_cloud.fleet.settings import FleetSettings
 from digiscope_cloud.identity.commands import COMMANDS as IDENTITY_COMMANDS
@@ -152,7 +153,7 @@ def _note_configured(settings: FleetSettings, device_id: str, desired: DesiredCo
     detail = {"version": str(desired.version), "model_digest": desired.model_digest}
     detail["config_sha256"] = hashlib.sha256(encode_json(desired)).hexdigest()
     entry = AuditEntry(act=Act.CONFIGURED, subject=device_id, actor=getpass.getuser(), detail=detail)
-    open_audit_log(settings).append(entry)
+    open_audit_log(settings.audit_log_file).append(entry)
 
 
 for command in IDENTITY_COMMANDS:

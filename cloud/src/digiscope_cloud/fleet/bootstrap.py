@@ -8,8 +8,6 @@ import structlog
 from digiscope_cloud.adapters.gcs_object_store import GcsObjectStore
 from digiscope_cloud.adapters.pubsub_publisher import PubsubPublisher
 from digiscope_cloud.adapters.pubsub_subscriber import PubsubSubscriber
-from digiscope_cloud.audit_log.entries import AuditLog, NoAuditLog
-from digiscope_cloud.audit_log.file_audit_log import FileAuditLog
 from digiscope_cloud.dead_letters import DeadLetters
 from digiscope_cloud.delivery_taker import DeliveryTaker
 from digiscope_cloud.fleet.events_desk import EventsDesk
@@ -28,10 +26,6 @@ def open_shadows(settings: FleetSettings) -> Shadows:
     """Return the shadows of a project's devices, for a command that ends soon."""
     key = load_signing_key(Path(settings.signing_key_file)) if settings.signing_key_file else None
     return Shadows(GcsObjectStore(settings), PubsubPublisher(settings, confirm_within_s=10.0), signing_key=key)
-
-
-def open_audit_log(settings: FleetSettings) -> AuditLog:
-    return FileAuditLog(Path(settings.audit_log_file)) if settings.audit_log_file else NoAuditLog()
 
 
 class FleetService:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from digiscope_cloud.audit_log.bootstrap import open_audit_log
 from digiscope_cloud.learning.bundle_scoring import score
 from digiscope_cloud.learning.datasets.examples import Dataset
 from digiscope_cloud.learning.datasets.labelled_folder import open_labelled
@@ -178,10 +179,11 @@ def _now() -> str:
 def _open(registry: str) -> ModelCatalogue:
     project, mark, bucket = registry.partition(":gs://")
     if not mark:
-        return ModelCatalogue(DirectoryObjectStore(Path(registry)))
+        return ModelCatalogue(DirectoryObjectStore(Path(registry)), audit_log=open_audit_log())
     from digiscope_cloud.adapters.gcs_object_store import GcsObjectStore  # noqa: PLC0415, needs Google's libraries
 
-    return ModelCatalogue(GcsObjectStore(CloudSettings(project=project, bucket=bucket.strip("/"))))
+    store = GcsObjectStore(CloudSettings(project=project, bucket=bucket.strip("/")))
+    return ModelCatalogue(store, audit_log=open_audit_log())
 
 
 class _errors:  # noqa: N801, reads as a statement

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
+from digiscope_cloud.audit_log.entries import Act, AuditEntry, AuditLog, NoAuditLog
 from digiscope_cloud.ports import AlreadyExistsError, ConflictError, NotFoundError, ObjectStore
 from digiscope_shared.codec import decode_json, encode_json
 from digiscope_shared.errors import SettingsError
@@ -38,8 +39,9 @@ class Move:
 class ModelCatalogue:
     """What is in one bucket or directory."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, *, audit_log: AuditLog | None = None) -> None:
         self._store = store
+        self._audit_log = audit_log or NoAuditLog()
 
     def add(self, bundle: ModelBundle) -> None:
         """Store a bundle's files; one that is there stays as it is, since its name is its digest."""
@@ -86,6 +88,7 @@ class ModelCatalogue:
         if aliases.get(move.alias, "") != move.before:
             raise SettingsError(f"{move.alias} was moved meanwhile: look again")
         self._append(move)
+        self._audit_log.append(_audit_entry(move))
         content = json.dumps(aliases | {move.alias: move.after}, indent=1, sort_keys=True).encode()
         try:
             self._store.replace(_ALIASES, content, content_type=_JSON, generation=generation)
@@ -110,6 +113,11 @@ class ModelCatalogue:
         except NotFoundError:
             return {}, 0
         return json.loads(content), item.generation
+
+
+def _audit_entry(move: Move) -> AuditEntry:
+    detail = {"act": move.act, "alias": move.alias, "before": move.before, "why": move.why}
+    return AuditEntry(act=Act.PROMOTED, subject=move.after, actor=move.by, detail=detail)
 
 
 def _file(digest: str, name: str) -> str:
