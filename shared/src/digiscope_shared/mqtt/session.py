@@ -256,10 +256,10 @@ class MqttSession:
                 _quietly(self._on_message, event)
 
     def _greet(self, link: Link, welcome: Welcome) -> None:
-        first = self._welcome is None
         self._welcome = welcome
-        # At our first link too: the broker may hold a session of a version of ours that subscribed to less.
-        if (first or not welcome.session_present) and self._topic_filters:
+        # Even where the broker kept our session: Mosquitto 2.0.11, started again from its database, keeps a session and
+        # forgets its shared subscriptions, and then acknowledges and drops what it should deliver.
+        if self._topic_filters:
             link.subscribe(self._topic_filters)
         else:
             self._become_connected(link)
