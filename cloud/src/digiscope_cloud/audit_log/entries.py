@@ -15,6 +15,7 @@ class Act(StrEnum):
     ENROLLED = "enrolled"
     ROTATED = "rotated"
     REVOKED = "revoked"
+    SIGNED = "signed"
     PROMOTED = "promoted"
     WITHDRAWN = "withdrawn"
     REVIEWED = "reviewed"

@@ -13,13 +13,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from digiscope_cloud.audit_log.entries import Act, AuditEntry
 from digiscope_cloud.audit_log.file_audit_log import FileAuditLog
+from digiscope_cloud.identity import bundle_signing
 from digiscope_cloud.identity.authority import FleetAuthority, Issued
 from digiscope_cloud.identity.certificates import Role
-from digiscope_cloud.identity.fleet_folder import AUDIT_LOG, FleetFolder, write_whole
+from digiscope_cloud.identity.fleet_folder import AUDIT_LOG, SIGNING_KEY, FleetFolder, write_whole
 from digiscope_cloud.identity.mosquitto_gate import MosquittoGate
 from digiscope_cloud.identity.register import IssuedCertificate, Standing
-from digiscope_shared.errors import SettingsError, TransientError
+from digiscope_shared.errors import PermanentError, SettingsError, TransientError
+from digiscope_shared.signing import load_signing_key
 
 EXAMPLES = """
 \b
@@ -32,6 +35,7 @@ Examples:
   digiscope-cloud fleet revoke clinic-07 --superseded                 # … or until this
   digiscope-cloud fleet revoke clinic-07                              # stolen: out now, also if connected
   digiscope-cloud fleet list --due
+  digiscope-cloud fleet sign-bundle runs/cloud/bundle --out signed
 
 Exit codes: 0 done, 2 bad usage or settings, 3 done here, but the broker was not reached: run it again.
 """
@@ -172,7 +176,23 @@ def list_(fleet_dir: Path, *, due: bool, as_json: bool) -> None:
     Console().print(table)
 
 
-COMMANDS: Final = (init, enroll, sign_request, rotate, revoke, list_)
+@click.command(name="sign-bundle", epilog=EXAMPLES)
+@click.argument("bundle", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A folder that isn't there yet.")
+@_fleet_dir
+def sign_bundle(bundle: Path, out: Path, fleet_dir: Path) -> None:
+    """Copy a model bundle with the fleet's signature, so that its devices take it."""
+    with _errors():
+        folder = FleetFolder(fleet_dir)
+        signed = bundle_signing.sign_bundle(bundle, load_signing_key(folder.path / SIGNING_KEY), out)
+        entry = AuditEntry(
+            act=Act.SIGNED, subject=signed.digest, actor=getpass.getuser(), detail={"model_id": signed.model_id}
+        )
+        FileAuditLog(folder.path / AUDIT_LOG).append(entry)
+    click.echo(f"{out}: signed, digest {signed.digest}")
+
+
+COMMANDS: Final = (init, enroll, sign_request, rotate, revoke, list_, sign_bundle)
 
 
 def _authority(fleet_dir: Path) -> FleetAuthority:
@@ -213,7 +233,7 @@ def _fields(each: IssuedCertificate, now: datetime) -> dict[str, Any]:
 def _errors() -> Iterator[None]:
     try:
         yield
-    except SettingsError as error:
+    except (SettingsError, PermanentError) as error:
         raise click.UsageError(str(error)) from error
     except (TransientError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
