@@ -195,7 +195,7 @@ def enroll(package: Path, folder: Path) -> None:
     from digiscope_edge.enrolment import SETTINGS, install
 
     device_id, is_new = install(package, folder)
-    done = "enrolled" if is_new else "renewed, in use from the next connection on"
+    done = "enrolled" if is_new else "keys renewed, in use from the next connection on"
     click.echo(f"{device_id}: {done}, see {folder / SETTINGS}")
 
 
