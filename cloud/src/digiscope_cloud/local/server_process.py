@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from digiscope_cloud.local.undisturbed import undisturbed
 from digiscope_shared.errors import TransientError
 
 READY_TIMEOUT_S = 30.0
@@ -93,7 +94,7 @@ class ServerProcess:
     def spawn(self) -> None:
         """Start without waiting, so that several servers come up side by side; `wait_ready` follows."""
         own_terminal = self.in_foreground
-        with self.log_path.open("ab") as log:
+        with self.log_path.open("ab") as log, undisturbed():
             self._process = subprocess.Popen(  # noqa: S603 the command is ours
                 list(self.command()),
                 stdin=None if own_terminal else subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """The whole of DigiScope on one machine: servers, provisioning, cloud processes, device agents."""
 
 import os
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from digiscope_cloud.local.broker_files import write_private
 from digiscope_cloud.local.processes import AgentProcess, CloudProcess
 from digiscope_cloud.local.server_process import ServerProcess
 from digiscope_cloud.local.servers import BRIDGE, Mosquitto, PubsubEmulator, StorageEmulator
+from digiscope_cloud.local.undisturbed import undisturbed
 from digiscope_cloud.settings import CloudSettings
 
 log = structlog.get_logger()
@@ -60,14 +62,14 @@ class LocalSystem:
             self.provision()
             self._start_together([*self.bridges, *self.workers, *self.fleets])
         except BaseException:
-            self._stack.close()
+            self._stop_all()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self._stop_all()
 
     @property
     def processes(self) -> dict[str, ServerProcess]:
@@ -135,6 +137,13 @@ class LocalSystem:
         path = self.run_dir / f"{name}.yaml"
         write_private(path, yaml.safe_dump(dict(settings), sort_keys=False))
         return path
+
+    def _stop_all(self) -> None:
+        with undisturbed():
+            # They end side by side; the servers, which they still need, end after them.
+            for process in [*self.agents, *self.bridges, *self.workers, *self.fleets]:
+                process.send_signal(signal.SIGTERM)
+            self._stack.close()
 
     def _start_together(self, servers: list[Any]) -> None:
         for server in servers:
