@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "tune": "digiscope_cloud.learning.tune_command:tune",
     "train-segmenter": "digiscope_cloud.learning.segmentation.command:train_segmenter",
     "segment": "digiscope_cloud.vision.segment_command:segment",
+    "quality-table": "digiscope_cloud.learning.vision_tables.command:quality_table",
+    "likeness-table": "digiscope_cloud.learning.vision_tables.command:likeness_table",
     "inspect": "digiscope_cloud.vision.inspect_command:inspect_image",
 }
 

@@ -18,6 +18,8 @@ _SPECULAR_FROM: Final = 240
 _CLIPPED_FROM: Final = 253
 # The dark rim that a dermatoscope's tube leaves.
 _RIM_BELOW: Final = 45
+# A segmenter's mask ends just short of the frame; share of the shorter side.
+_SIDE_INSET: Final = 0.015
 
 
 def of_pixels(image_bgr: FrameBgr) -> dict[str, float]:
@@ -41,9 +43,9 @@ def of_pixels(image_bgr: FrameBgr) -> dict[str, float]:
 def of_framing(mask: Mask) -> dict[str, float]:
     """Return how the lesion lies in the frame: share of its area, distance from the centre, how much is cut off.
 
-    `off_centre` is 0 in the middle and 1 at the middle of a side. `cut_off` is that times the imbalance of what the
-    picture's opposite sides cut from the outline: a lesion that fills the frame touches all sides alike and lies in
-    the middle, one that was missed does neither.
+    `off_centre` is 0 in the middle and 1 at the middle of a side. `cut_off` is that times how differently the lesion
+    covers opposite sides of the frame: one that fills the frame covers them alike and lies in the middle, one that
+    was missed does neither.
     """
     height, width = mask.shape
     moments = cv2.moments(mask, binaryImage=True)
@@ -54,7 +56,7 @@ def of_framing(mask: Mask) -> dict[str, float]:
     return {
         "lesion_share": moments["m00"] / mask.size,
         "off_centre": off_centre,
-        "cut_off": off_centre * _cut_imbalance(mask),
+        "cut_off": off_centre * _side_imbalance(mask),
     }
 
 
@@ -86,12 +88,11 @@ def _sharpness_along(grey: Grey, axis: int) -> float:
     return float(lost.sum()) / total if total > 0 else 0.0
 
 
-def _cut_imbalance(mask: Mask) -> float:
-    height, width = mask.shape
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    points = max(contours, key=len)[:, 0]
+def _side_imbalance(mask: Mask) -> float:
+    """Return the largest difference of two opposite sides' covered shares, just inside of the frame."""
+    inset = round(_SIDE_INSET * min(mask.shape))
     left, right, top, bottom = (
-        np.count_nonzero(points[:, axis] == edge) / len(points)
-        for axis, edge in ((0, 0), (0, width - 1), (1, 0), (1, height - 1))
+        np.count_nonzero(line) / len(line)
+        for line in (mask[:, inset], mask[:, -1 - inset], mask[inset], mask[-1 - inset])
     )
     return max(abs(left - right), abs(top - bottom))

@@ -42,13 +42,16 @@ def glare(image_bgr: FrameBgr, _mask: Mask, rng: np.random.Generator) -> FrameBg
 
 
 def cropped(image_bgr: FrameBgr, mask: Mask, _rng: np.random.Generator) -> FrameBgr:
-    """Cut the picture through the lesion's centre, keep the larger side, and scale it to the old size."""
+    """Cut upright through the lesion's centre, keep the larger side and the picture's shape, scale to the old size."""
     if not mask.any():
         return image_bgr
     height, width = mask.shape
-    middle = int(np.nonzero(mask)[1].mean())
-    kept = image_bgr[:, middle:] if middle < width / 2 else image_bgr[:, :middle]
-    return _bytes(cv2.resize(np.ascontiguousarray(kept), (width, height), interpolation=cv2.INTER_LINEAR))
+    row, column = (int(places.mean()) for places in np.nonzero(mask))
+    left, right = (column, width) if column < width / 2 else (0, column)
+    kept_height = round((right - left) * height / width)
+    top = min(max(0, row - kept_height // 2), height - kept_height)
+    kept = np.ascontiguousarray(image_bgr[top : top + kept_height, left:right])
+    return _bytes(cv2.resize(kept, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 FAULTS: Final[dict[str, tuple[str, Fault]]] = {
