@@ -43,6 +43,9 @@ def test_50_captures_wait_out_a_broker_that_is_away_and_a_restart(system: WholeS
     images = [str(path) for path in draw_images(system.folder / "images", 50)]
     first = system.start_agent(*images)
     wait_until(lambda: len(system.captured()) == 50, timeout_s=40, what="50 captures are in the outbox")
+    # The preliminary result needs no network.
+    assert all(event["prescreen"]["probabilities"] for event in system.events("CaptureAccepted"))
+    assert system.answered() == {}
     first.send_signal(signal.SIGTERM)
     assert first.wait(20) == 0, system.log()
     assert system.status()["outbox"]["captures"] == 50

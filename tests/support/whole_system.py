@@ -67,7 +67,7 @@ class WholeSystem:
         return log.read_text().count('"state": "connected"') if log.exists() else 0
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
-        return self._start("worker", "-m", "tests.support.worker_program", str(self._worker))
+        return self._start("worker", "-m", "digiscope_cloud", "worker", "--settings", str(self._worker))
 
     def start_agent(self, *arguments: str, settings: Path | None = None) -> "subprocess.Popen[bytes]":
         path = settings or self.edge
