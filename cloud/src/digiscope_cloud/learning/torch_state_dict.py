@@ -25,16 +25,15 @@ class _Storage:
 class _Lazy:
     """A tensor whose numbers come later in the file."""
 
-    def __init__(self, storage: _Storage, offset: int, shape: tuple[int, ...]) -> None:
-        self.storage, self.offset, self.shape = storage, offset, shape
+    def __init__(
+        self, storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object
+    ) -> None:
+        self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
 
     def array(self) -> np.ndarray[Any, Any]:
-        count = int(np.prod(self.shape))
-        return self.storage.numbers[self.offset : self.offset + count].reshape(self.shape)
-
-
-def _rebuild(storage: _Storage, offset: int, shape: tuple[int, ...], *_: object) -> _Lazy:
-    return _Lazy(storage, offset, shape)
+        # Weights that were ported from TensorFlow lie transposed: the strides tell.
+        steps = [stride * self.storage.dtype.itemsize for stride in self.strides]
+        return np.lib.stride_tricks.as_strided(self.storage.numbers[self.offset :], self.shape, steps).copy()
 
 
 class _Reader(pickle.Unpickler):
@@ -47,7 +46,7 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _DTYPES:
             return name
-        known = {("collections", "OrderedDict"): OrderedDict, ("torch._utils", "_rebuild_tensor_v2"): _rebuild}
+        known = {("collections", "OrderedDict"): OrderedDict, ("torch._utils", "_rebuild_tensor_v2"): _Lazy}
         try:
             return known[module, name]
         except KeyError:

@@ -59,11 +59,12 @@ def validating(config: TrainingConfig, validation: PartData, run_dir: Path) -> O
             _log.info("trained", step=progress.total_steps, of=steps, loss=round(loss, 3), left_s=round(left_s))
 
     def epoch_ended(progress: Progress, model: keras.Model) -> dict[str, float]:
+        outputs = keras.layers.Concatenate()(model.outputs) if len(model.outputs) > 1 else model.outputs[0]
+        both = predict_logits(keras.Model(model.inputs, outputs), validation.images_bgr, config.input)
         figures = {}
-        for output, exit_name in zip(model.outputs, ("", "early_"), strict=False):
-            logits = predict_logits(keras.Model(model.inputs, output), validation.images_bgr, config.input)
-            figures[f"val_{exit_name}balanced_accuracy"] = balanced_accuracy(validation.classes, logits.argmax(1))
-            figures[f"val_{exit_name}macro_auroc"] = macro_auroc(validation.classes, logits)
+        for name, logits in zip(("", "early_"), np.split(both, len(model.outputs), axis=1), strict=False):
+            figures[f"val_{name}balanced_accuracy"] = balanced_accuracy(validation.classes, logits.argmax(1))
+            figures[f"val_{name}macro_auroc"] = macro_auroc(validation.classes, logits)
         model.save_weights(run_dir / "averaged.weights.h5")
         _log.info("epoch_ended", epoch=progress.epoch, **{name: round(value, 4) for name, value in figures.items()})
         return figures
