@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from digiscope_cloud.local.processes import command_path
+from tests.support.running import still_running
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -74,4 +75,4 @@ def test_an_interrupted_demo_stops_everything_it_started(tmp_path: Path, images:
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "interrupted; everything that was started is stopped" in stderr
-    assert [each for each in started if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
+    assert still_running(started) == []

@@ -11,6 +11,7 @@ import pytest
 from digiscope_cloud.local.account import read_journal
 from digiscope_cloud.local.images import drawn
 from digiscope_cloud.local.processes import command_path
+from tests.support.running import still_running
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -42,4 +43,4 @@ def test_up_answers_what_is_put_into_the_folder_until_ctrl_c(tmp_path: Path) -> 
         stdout, _ = process.communicate(timeout=60)
     assert process.returncode == 0, stdout
     assert "PUBSUB_EMULATOR_HOST=" in stdout
-    assert [each for each in started if each.is_running()] == []
+    assert still_running(started) == []

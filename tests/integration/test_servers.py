@@ -22,6 +22,7 @@ from digiscope_shared.mqtt.packets import IncomingMessage
 from digiscope_shared.mqtt.session import MqttSession
 from digiscope_shared.mqtt.settings import MqttSettings
 from digiscope_shared.mqtt_topics import topic_filters_of_bridge, topic_filters_of_device
+from tests.support.running import still_running
 from tests.support.waiting import wait_until
 
 
@@ -177,7 +178,7 @@ def test_what_was_started_is_gone_afterwards(run_dir: Path) -> None:
         servers = [stack.enter_context(make(run_dir)) for make in (Mosquitto, PubsubEmulator, StorageEmulator)]
         families = [[psutil.Process(each.pid), *psutil.Process(each.pid).children(recursive=True)] for each in servers]
         assert {os.getpgid(each.pid) for each in servers} == {each.pid for each in servers}
-    assert [process for family in families for process in family if process.is_running()] == []
+    assert still_running(process for family in families for process in family) == []
 
 
 def test_a_server_that_ends_at_once_says_why(run_dir: Path) -> None:
