@@ -12,6 +12,7 @@ import pytest
 
 from digiscope_cloud.audit_log import chain
 from digiscope_cloud.audit_log.file_audit_log import raw_lines
+from digiscope_cloud.bridge.settings import BridgeSettings
 from digiscope_cloud.identity import certificates
 from digiscope_cloud.identity.certificates import Role
 from digiscope_cloud.identity.mosquitto_gate import take_over
@@ -75,7 +76,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetBroker]:
 
 @pytest.fixture
 def bridge(broker: FleetBroker) -> Iterator[Client]:
-    with Client(broker.settings("bridge"), "bridge-0", topic_filters_of_bridge()) as client:
+    mqtt = broker.settings("bridge")
+    share_name = BridgeSettings(project="p", bucket="b", mqtt=mqtt).shared_as
+    with Client(mqtt, "bridge-0", topic_filters_of_bridge(share_name)) as client:
         yield client
 
 
@@ -198,6 +201,35 @@ def test_a_device_reads_its_own_downlink_only(broker: FleetBroker, bridge: Clien
             topic("reader", Channel.RESULTS),
             topic("reader", Channel.RECEIPTS),
         }
+
+
+def test_nobody_joins_the_bridges_shared_subscription(broker: FleetBroker, bridge: Client, honest: Client) -> None:
+    """A stranger in the group gets nothing, but what is dealt to it is gone for the bridge: its name is a secret."""
+    filters = [name for share in ("bridge", "digiscope") for name in topic_filters_of_bridge(share)]
+    with Client(broker.enroll("joiner"), "joiner", filters) as joiner:
+        for number in range(40):
+            honest.send(topic("honest"), b"dealt %d" % number)
+        honest.sent()
+        honest.send(topic("honest", Channel.STATE), b"after the deal")
+        wait_until(lambda: (topic("honest", Channel.STATE), b"after the deal") in bridge.received, what="the marker")
+        wait_until(
+            lambda: {b"dealt %d" % number for number in range(40)} <= {body for _, body in bridge.received},
+            what="all of them at the bridge",
+        )
+        assert joiner.received == []
+
+
+def test_the_fleets_login_may_take_over_and_nothing_else(broker: FleetBroker, bridge: Client, honest: Client) -> None:
+    with Client(broker.settings("fleet"), "fleet-1", [*topic_filters_of_device("fleet"), *EVERYTHING]) as fleet:
+        for name in (topic("fleet"), topic("honest"), topic("fleet", Channel.STATE)):
+            fleet.send(name, b"from the fleet's login")
+        fleet.sent()
+        bridge.send(topic("fleet", Channel.RESULTS), b"to the fleet's login")
+        bridge.sent()
+        honest.send(topic("honest"), b"after the fleet's login")
+        wait_until(lambda: (topic("honest"), b"after the fleet's login") in bridge.received, what="the marker")
+        assert b"from the fleet's login" not in {body for _, body in bridge.received}
+        assert fleet.received == []
 
 
 def test_a_will_speaks_for_its_own_device_only(broker: FleetBroker, bridge: Client, honest: Client) -> None:

@@ -45,7 +45,7 @@ class Bridge:
         self._session = MqttSession(
             settings.mqtt,
             client_id=settings.client_id,
-            topic_filters=mqtt_topics.topic_filters_of_bridge(settings.share_name),
+            topic_filters=mqtt_topics.topic_filters_of_bridge(settings.shared_as),
             on_message=self._on_message,
             on_link=self._on_link,
             receive_maximum=settings.receive_maximum,
