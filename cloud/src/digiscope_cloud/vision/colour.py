@@ -42,7 +42,8 @@ MIN_SHARE: Final = 0.05
 # White is lighter than the skin around by that much (L*): a pale skin is none.
 _WHITE_ABOVE_SKIN: Final = 8.0
 # The ring of skin around the lesion, in lesion radii outwards.
-_RING_FROM, _RING_TO = 0.15, 0.6
+_RING_FROM: Final = 0.15
+RING_TO: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ def skin_around(lab: Lab, mask: Mask) -> Skin:
     """Return the median of a ring around the lesion, or of all that is not lesion where the ring is cut off."""
     distance = cv2.distanceTransform(np.where(mask > 0, 0, 1).astype(np.uint8), cv2.DIST_L2, 3)
     radius = np.sqrt(np.count_nonzero(mask) / np.pi)
-    ring = (distance > _RING_FROM * radius) & (distance < max(_RING_TO * radius, 3))
+    ring = (distance > _RING_FROM * radius) & (distance < max(RING_TO * radius, 3))
     if not ring.any():
         ring = mask == 0
     level = np.median(lab[ring], axis=0) if ring.any() else np.median(lab.reshape(-1, 3), axis=0)

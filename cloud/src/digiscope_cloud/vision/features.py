@@ -29,8 +29,8 @@ def describe(image_bgr: FrameBgr, mask: Mask) -> Features:
     """Measure the lesion under `mask` (0 or 255, the image's size, not empty)."""
     axes = shape.principal_axes(mask)
     outline = shape.describe(mask, axes)
-    surface_bgr, surface_mask = _surface(image_bgr, mask)
-    lab = colour.to_lab(paint_over(surface_bgr, hair_mask(surface_bgr)))
+    surface_bgr, surface_mask = surface(image_bgr, mask)
+    lab = colour.to_lab(paint_over(surface_bgr, _near(surface_mask, hair_mask(surface_bgr))))
     colours = colour.describe(lab, surface_mask)
     surface_axes = shape.principal_axes(surface_mask)
     return Features(
@@ -42,7 +42,8 @@ def describe(image_bgr: FrameBgr, mask: Mask) -> Features:
     )
 
 
-def _surface(image_bgr: FrameBgr, mask: Mask) -> tuple[FrameBgr, Mask]:
+def surface(image_bgr: FrameBgr, mask: Mask) -> tuple[FrameBgr, Mask]:
+    """Scale both down so that the longer side has SURFACE_SIDE_PX; small ones stay."""
     scale = SURFACE_SIDE_PX / max(mask.shape)
     if scale >= 1:
         return image_bgr, mask
@@ -53,3 +54,13 @@ def _surface(image_bgr: FrameBgr, mask: Mask) -> tuple[FrameBgr, Mask]:
     return np.asarray(smaller_bgr, dtype=np.uint8), smaller if smaller.any() else np.asarray(
         coverage > 0, np.uint8
     ) * 255
+
+
+def _near(mask: Mask, hairs: Mask) -> Mask:
+    """Keep the hairs over the lesion and over the ring of skin that is measured: each painted pixel costs."""
+    x, y, width, height = cv2.boundingRect(mask)
+    reach = round(colour.RING_TO * np.sqrt(np.count_nonzero(mask) / np.pi)) + 2
+    box = np.s_[max(0, y - reach) : y + height + reach, max(0, x - reach) : x + width + reach]
+    near = np.zeros_like(hairs)
+    near[box] = hairs[box]
+    return near

@@ -68,7 +68,8 @@ def describe(mask: Mask, axes: Axes) -> Shape:
     area = float(np.count_nonzero(mask))
     border = outline(mask)
     hull = cv2.convexHull(border)
-    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    x, y, width, height = cv2.boundingRect(mask)
+    framed = np.pad(mask[y : y + height, x : x + width], 1)
     perimeter = float(perimeter_crofton(framed > 0, directions=4))
     across_major, across_minor = mirror_asymmetry(upright(mask, mask, axes) > 127)  # noqa: PLR2004 - half of white
     return Shape(

@@ -16,7 +16,7 @@ _MIN_DEPTH: Final = 18
 _MIN_ELONGATION: Final = 4.0
 # Inpainting costs per painted pixel: 20 ms at 600×450, over a second at 12 megapixels.
 MAX_INPAINT_PX: Final = 600
-_PAINT_RADIUS_PX: Final = 3
+_PAINT_RADIUS_PX: Final = 2
 
 
 def hair_mask(image_bgr: FrameBgr) -> NDArray[np.uint8]:
