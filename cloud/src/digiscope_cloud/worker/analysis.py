@@ -39,13 +39,25 @@ def answered(
         raise PermanentError(Reason.BAD_BUNDLE, f"model {model.model_id} answered with a number that isn't finite")
     return replace(
         _unjudged(record, model, analysed_at),
-        triage=decide(probabilities, model.operating_points),
+        triage=_triage(probabilities, model.operating_points, findings.get("vision", {})),
         prediction=max(probabilities, key=lambda lesion: probabilities[lesion]),
         probabilities=dict(probabilities),
         malignant_probability=malignant_probability(probabilities),
         findings=findings,
         stage_ms={stage: round(spent_ms, 3) for stage, spent_ms in stage_ms.items()},
     )
+
+
+def _triage(probabilities: Mapping[LesionClass, float], points: OperatingPoints, vision: Mapping[str, Any]) -> Triage:
+    """Let vision ask for another picture: of anything but a lesion always, of a poor one unless it is to be referred.
+
+    A poor picture that looks malignant all the same must not wait for a better one.
+    """
+    if not vision.get("likeness", {}).get("is_lesion", True):
+        return Triage.RETAKE
+    triage = decide(probabilities, points)
+    fit = vision.get("quality", {}).get("fit", True)
+    return triage if fit or triage is Triage.REFER else Triage.RETAKE
 
 
 def refused(record: CaptureRecord, model: ServedModel, error: PermanentError, *, analysed_at: str) -> AnalysisResult:
