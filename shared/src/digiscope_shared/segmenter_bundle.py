@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 else:
     Floats: TypeAlias = Any
 
+# One for device and worker: what the preview outlines is what the findings measure.
+DEFAULT_BUNDLE: Final = Path(str(files("digiscope_shared"))) / "bundles" / "segmenter"
 EMBEDDING: Final = "embedding.npz"
 REQUIRED: Final = (MODEL, GOLDEN, CARD, EMBEDDING)
 

@@ -9,14 +9,15 @@ import cv2
 from rich.console import Console
 from rich.table import Table
 
-from digiscope_cloud.vision import abcd, colour, features, masks, shape, texture
-from digiscope_cloud.vision.module import DEFAULT_BUNDLE, VisionModule, examined_size
+from digiscope_cloud.vision import abcd, colour, features, shape, texture
+from digiscope_cloud.vision.module import VisionModule, examined_size
+from digiscope_shared.imaging import masks
 from digiscope_shared.imaging.decode import decode_bgr
 from digiscope_shared.imaging.hair import hair_mask, paint_over
 from digiscope_shared.imaging.phantoms import draw_phantom
 from digiscope_shared.imaging.quality import QualityThresholds, assess
 from digiscope_shared.litert.segmenter import LiteRtSegmenter
-from digiscope_shared.segmenter_bundle import load_segmenter
+from digiscope_shared.segmenter_bundle import DEFAULT_BUNDLE, load_segmenter
 
 SIZES: Final = ((600, 450), (4000, 3000))
 DECODE_AT_LEAST_PX: Final = 450

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from digiscope_cloud.vision import masks
 from digiscope_cloud.vision.features import Features
 from digiscope_cloud.vision.sight import Sight
+from digiscope_shared.imaging import masks
 
 SCHEMA: Final = "digiscope.vision/1"
 NOT_A_LESION: Final = "not a dermoscopic image of a lesion"

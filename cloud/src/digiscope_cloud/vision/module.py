@@ -1,26 +1,25 @@
 """The worker's vision stage: where the lesion is, what it looks like, and whether the picture is fit to judge."""
 
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 
-from digiscope_cloud.vision import features, masks
+from digiscope_cloud.vision import features
 from digiscope_cloud.vision.findings import findings
 from digiscope_cloud.vision.sight import Likeness, Sight
 from digiscope_shared.errors import PermanentError, Reason
+from digiscope_shared.imaging import masks
 from digiscope_shared.imaging.decode import FrameBgr
 from digiscope_shared.imaging.quality import QualityThresholds, assess
 from digiscope_shared.litert.segmenter import LiteRtSegmenter
-from digiscope_shared.segmenter_bundle import load_segmenter
+from digiscope_shared.segmenter_bundle import DEFAULT_BUNDLE, load_segmenter
 
 # Below this nothing can be measured, above that nothing is gained.
 MIN_SIDE_PX: Final = 32
 EXAMINED_SIDE_PX: Final = 600
-DEFAULT_BUNDLE: Final = Path(str(files("digiscope_cloud"))) / "bundles" / "segmenter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

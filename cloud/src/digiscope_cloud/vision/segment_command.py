@@ -9,15 +9,14 @@ import click
 import cv2
 import numpy as np
 
-from digiscope_cloud.vision import masks
 from digiscope_cloud.vision.image_files import read_images
-from digiscope_cloud.vision.module import DEFAULT_BUNDLE
 from digiscope_cloud.vision.overlap import Overlap, overlap
 from digiscope_shared.errors import DigiScopeError, PermanentError
+from digiscope_shared.imaging import masks
 from digiscope_shared.imaging.decode import decode_bgr
 from digiscope_shared.lesions import DISCLAIMER
 from digiscope_shared.litert.segmenter import LiteRtSegmenter
-from digiscope_shared.segmenter_bundle import load_segmenter
+from digiscope_shared.segmenter_bundle import DEFAULT_BUNDLE, load_segmenter
 
 
 @dataclass(slots=True)

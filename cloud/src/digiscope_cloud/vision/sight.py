@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from digiscope_cloud.vision.features import Features
-from digiscope_cloud.vision.masks import Mask
 from digiscope_shared.imaging.decode import FrameBgr
+from digiscope_shared.imaging.masks import Mask
 from digiscope_shared.imaging.quality import QualityReport
 
 

@@ -24,7 +24,7 @@ def train_segmenter(config_path: Path, data: Path, run: Path, bundle: Path | Non
     \b
     Examples:
       digiscope-cloud train-segmenter
-      digiscope-cloud train-segmenter --run runs/segmenter --bundle cloud/src/digiscope_cloud/bundles/segmenter
+      digiscope-cloud train-segmenter --run runs/segmenter --bundle shared/src/digiscope_shared/bundles/segmenter
     """  # noqa: D301 - click's own \b
     try:
         folder = _train(config_path, data, run, bundle or run / "bundle")

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from digiscope_cloud.vision.masks import Mask, largest_part
 from digiscope_shared.imaging.decode import FrameBgr
+from digiscope_shared.imaging.masks import Mask, largest_part
 
 
 def segment(image_bgr: FrameBgr) -> Mask:

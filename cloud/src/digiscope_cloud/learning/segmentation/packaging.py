@@ -19,9 +19,9 @@ from digiscope_cloud.learning.litert_export import convert
 from digiscope_cloud.learning.segmentation import dataset, evaluation, otsu
 from digiscope_cloud.learning.segmentation.card import write_card
 from digiscope_cloud.learning.segmentation.settings import SegmentationSettings
-from digiscope_cloud.vision.masks import Mask, lesion_mask
 from digiscope_shared.codec import encode_json
 from digiscope_shared.imaging.decode import FrameBgr
+from digiscope_shared.imaging.masks import Mask, lesion_mask
 from digiscope_shared.imaging.phantoms import draw_phantom
 from digiscope_shared.litert.segmenter import LiteRtSegmenter
 from digiscope_shared.model_bundle import CARD, GOLDEN, MANIFEST, MODEL, Estimate

@@ -11,11 +11,10 @@ from rich.table import Table
 from digiscope_cloud.learning.data_option import data_option
 from digiscope_cloud.learning.vision_tables import tables
 from digiscope_cloud.learning.vision_tables.faults import FAULTS
-from digiscope_cloud.vision.module import DEFAULT_BUNDLE
 from digiscope_shared.imaging.quality import QualityThresholds
 from digiscope_shared.lesions import DISCLAIMER
 from digiscope_shared.litert.segmenter import LiteRtSegmenter
-from digiscope_shared.segmenter_bundle import load_segmenter
+from digiscope_shared.segmenter_bundle import DEFAULT_BUNDLE, load_segmenter
 
 bundle_option = click.option("--bundle", type=click.Path(path_type=Path), default=DEFAULT_BUNDLE)
 

@@ -10,8 +10,8 @@ import numpy as np
 from digiscope_cloud.learning.segmentation import dataset
 from digiscope_cloud.learning.vision_tables.faults import FAULTS
 from digiscope_cloud.learning.vision_tables.strangers import all_strangers
-from digiscope_cloud.vision import masks
 from digiscope_cloud.vision.image_files import read_images
+from digiscope_shared.imaging import masks
 from digiscope_shared.imaging.decode import FrameBgr, decode_bgr
 from digiscope_shared.imaging.quality import QualityThresholds, assess
 from digiscope_shared.litert.segmenter import LiteRtSegmenter

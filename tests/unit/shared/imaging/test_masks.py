@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from digiscope_cloud.vision import masks
 from digiscope_cloud.vision.overlap import overlap
+from digiscope_shared.imaging import masks
 
 
 def belief(*boxes: tuple[slice, slice]) -> masks.Probabilities:
