@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from digiscope_shared.model_input import InputSpec
 
@@ -16,9 +17,11 @@ def convert(model: keras.Model, spec: InputSpec, quantisation: Quantisation, sam
 
     float16 keeps the weights in half precision; int8 is full integer inside, its ranges taken from `samples` (inputs).
     """
-    # A model of any size gets the one that is served; the wrapped variables reach the converter only through Keras.
-    inputs = keras.Input((spec.height, spec.width, 3))
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, model(inputs, training=False)))
+    signature = tf.TensorSpec((None, spec.height, spec.width, 3), tf.float32)
+    function = tf.function(lambda inputs: model(inputs, training=False), input_signature=[signature])
+    # The converter loses the variables of a Keras 3 model, and SavedModel refuses layers named like PyTorch's.
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function())
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
     if quantisation == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
