@@ -74,7 +74,7 @@ def push(system: WholeSystem, desired: DesiredConfig) -> None:
 
 
 def test_an_enrolled_device_obeys_its_operator_alone(
-    system: WholeSystem, broker: FleetBroker, settings_path: Path, tmp_path: Path
+    system: WholeSystem, broker: FleetBroker, settings_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system.start_bridge()
     system.start_agent(settings=settings_path)
@@ -91,10 +91,10 @@ def test_an_enrolled_device_obeys_its_operator_alone(
 
     settings = tmp_path / "operator.yaml"
     log = broker.fleet_dir / "audit.jsonl"
-    operator = {"signing_key_file": str(broker.fleet_dir / "signing.key"), "audit_log_file": str(log)}
-    project = {"project": system.cloud.project, "bucket": system.cloud.bucket}
-    settings.write_text(yaml.safe_dump(project | operator))
-    run(fleet, "config", "set", DEVICE, "jpeg_quality=81", "--settings", str(settings))
+    settings.write_text(yaml.safe_dump({"project": system.cloud.project, "bucket": system.cloud.bucket}))
+    monkeypatch.setenv("DIGISCOPE_AUDIT_LOG", str(log))
+    key = str(broker.fleet_dir / "signing.key")
+    run(fleet, "config", "set", DEVICE, "jpeg_quality=81", "--signing-key", key, "--settings", str(settings))
     wait_until(lambda: events("ConfigApplied"), timeout_s=20, what="the operator's config is in force")
     assert [event["version"] for event in events("ConfigApplied")] == [1]
 

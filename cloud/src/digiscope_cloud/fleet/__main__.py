@@ -23,6 +23,7 @@ from digiscope_shared.codec import encode_json
 from digiscope_shared.errors import PermanentError, SettingsError, TransientError
 from digiscope_shared.messages import DesiredConfig
 from digiscope_shared.mqtt_topics import is_device_id
+from digiscope_shared.signing import load_signing_key
 
 EXAMPLES = """
 \b
@@ -30,6 +31,7 @@ Examples:
   digiscope-cloud fleet serve --settings deploy/cloud.yaml
   digiscope-cloud fleet devices --settings deploy/cloud.yaml
   digiscope-cloud fleet config set site-1 quality.min_sharpness=40 camera.width=1280 --settings deploy/cloud.yaml
+  DIGISCOPE_SIGNING_KEY=fleet/signing.key digiscope-cloud fleet config set site-1 prescreen=false --settings …
   digiscope-cloud fleet config show site-1 --json --settings deploy/cloud.yaml
 
 Exit codes: 0 done, 1 nothing known of the device, 2 bad settings or values, 3 the cloud can't be reached.
@@ -112,24 +114,39 @@ def config() -> None:
 @device_argument
 @click.argument("assignments", metavar="KEY=VALUE...", nargs=-1)
 @click.option("--model", "model_digest", help="Digest of the model bundle that the device should serve.")
+@click.option(
+    "--signing-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="DIGISCOPE_SIGNING_KEY",
+    help="The fleet's signing.key: a device that knows its fleet obeys nothing else.",
+)
 @settings_option
 @json_option
 def set_config(
-    device_id: str, assignments: tuple[str, ...], model_digest: str | None, settings: FleetSettings, *, as_json: bool
+    device_id: str,
+    assignments: tuple[str, ...],
+    model_digest: str | None,
+    signing_key: Path | None,
+    settings: FleetSettings,
+    *,
+    as_json: bool,
 ) -> None:
     """Desire a config: values are YAML, keys are dotted, null takes a key out."""
     with _exit_codes():
         changes = parse_changes(assignments)
         if not changes and model_digest is None:
             raise SettingsError("nothing to change: give KEY=VALUE or --model")
-        shadows = open_shadows(settings)
+        key = load_signing_key(signing_key) if signing_key else None
+        shadows = open_shadows(settings, signing_key=key)
         desired = shadows.desire(device_id, changes, model_digest=model_digest)
-        _note_configured(settings, device_id, desired)
+        _note_configured(device_id, desired)
         try:
             shadows.send(device_id)
         except TransientError:
             click.echo(f"version {desired.version} is kept, but not sent: `fleet serve` will send it", err=True)
             raise
+    if key is None:
+        click.echo("not signed (no --signing-key): a device that knows its fleet will refuse it", err=True)
     tables.show_desired(device_id, desired, as_json=as_json)
 
 
@@ -149,11 +166,11 @@ def show_config(device_id: str, settings: FleetSettings, *, as_json: bool) -> No
         sys.exit(1)
 
 
-def _note_configured(settings: FleetSettings, device_id: str, desired: DesiredConfig) -> None:
+def _note_configured(device_id: str, desired: DesiredConfig) -> None:
     detail = {"version": str(desired.version), "model_digest": desired.model_digest}
     detail["config_sha256"] = hashlib.sha256(encode_json(desired)).hexdigest()
     entry = AuditEntry(act=Act.CONFIGURED, subject=device_id, actor=getpass.getuser(), detail=detail)
-    open_audit_log(settings.audit_log_file).append(entry)
+    open_audit_log().append(entry)
 
 
 for command in IDENTITY_COMMANDS:

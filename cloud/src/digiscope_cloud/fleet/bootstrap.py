@@ -1,6 +1,5 @@
 """The fleet service's composition root."""
 
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -15,17 +14,17 @@ from digiscope_cloud.fleet.settings import FleetSettings
 from digiscope_cloud.fleet.shadow import Shadows
 from digiscope_cloud.ports import EventPublisher, EventSubscriber, ObjectStore
 from digiscope_shared.pubsub_topics import Subscription
-from digiscope_shared.signing import load_signing_key
+from digiscope_shared.signing import SigningKey
 
 log = structlog.get_logger()
 MAX_LEASED_BYTES: Final = 16 * 1024 * 1024
 CALLS_S: Final = 120.0
 
 
-def open_shadows(settings: FleetSettings) -> Shadows:
+def open_shadows(settings: FleetSettings, *, signing_key: SigningKey | None = None) -> Shadows:
     """Return the shadows of a project's devices, for a command that ends soon."""
-    key = load_signing_key(Path(settings.signing_key_file)) if settings.signing_key_file else None
-    return Shadows(GcsObjectStore(settings), PubsubPublisher(settings, confirm_within_s=10.0), signing_key=key)
+    publisher = PubsubPublisher(settings, confirm_within_s=10.0)
+    return Shadows(GcsObjectStore(settings), publisher, signing_key=signing_key)
 
 
 class FleetService:

@@ -13,8 +13,3 @@ class FleetSettings(CloudSettings):
     threads: Annotated[int, Meta(ge=1)] = 4
     leased_events: Annotated[int, Meta(ge=1)] = 200
     hold_s: Annotated[float, Meta(ge=0)] = 600.0
-    # For `config set`: the fleet's `signing.key`, without which devices that know their fleet obey nothing.
-    # `fleet serve` needs none.
-    signing_key_file: str = ""
-    # Who configured what; empty: nothing is kept.
-    audit_log_file: str = ""
