@@ -75,6 +75,10 @@ demo: $(VENV)/.runtime mosquitto ## 24 images through the whole chain on this ma
 up: $(VENV)/.runtime mosquitto ## the same system until Ctrl-C, with a camera; CAMERA=0, a URL or a video file
 	@$(BIN)/digiscope-cloud local up $(if $(CAMERA),--camera '$(CAMERA)')
 
+.PHONY: train
+train: $(VENV)/.dev ## train the first model anew from ../shared/data/ham10000, into runs/; CONFIG=cloud or edge for the others
+	$(BIN)/digiscope-cloud train --config $(or $(CONFIG),paper-cnn)
+
 .PHONY: bench
 bench: $(VENV)/.runtime mosquitto ## what this machine does: images a second, CPU a capture, latency
 	@$(BIN)/digiscope-cloud local bench

@@ -51,12 +51,17 @@ class Cli(click.Group):
     show_default=True,
     envvar="DIGISCOPE_EDGE_SETTINGS",
 )
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Default: info, and on a terminal, where the table tells the rest, warning.",
+)
 @click.pass_context
-def main(ctx: click.Context, settings_path: Path, log_level: str) -> None:
+def main(ctx: click.Context, settings_path: Path, log_level: str | None) -> None:
     """DigiScope's device agent. Research use only, not a diagnosis."""
     ctx.obj = settings_path
-    logs.configure(level=log_level)
+    on_terminal = sys.stdout.isatty() and sys.stderr.isatty()
+    logs.configure(level=log_level or ("warning" if on_terminal else "info"))
 
 
 def settings_of(ctx: click.Context) -> AgentSettings:
@@ -117,6 +122,26 @@ def capture(ctx: click.Context, /, files: tuple[Path, ...], wait_s: float, **det
         sys.exit(ask_camera(settings))
     given = {name: value for name, value in details.items() if value is not None}
     sys.exit(capture_files(settings, files, given, wait_s=wait_s))
+
+
+@main.command()
+@click.option("--source", default="", help="Camera number, URL or video file; default: the settings' camera.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Who may look: it shows patients.")
+@click.option("--port", type=int, default=8090, show_default=True)
+@click.pass_context
+def preview(ctx: click.Context, source: str, host: str, port: int) -> None:
+    r"""Show the camera in a browser, with the lesion's outline and what to do better.
+
+    \b
+    Examples:
+      digiscope-edge preview
+      digiscope-edge preview --source http://phone:8080/video
+    A local camera belongs to one process at a time: stop the agent, or preview a stream.
+    """
+    from digiscope_edge.camera_settings import CameraSettings
+    from digiscope_edge.preview_command import show_preview
+
+    sys.exit(show_preview(CameraSettings(source=source) if source else settings_of(ctx).camera, host, port))
 
 
 @main.command()

@@ -1,6 +1,7 @@
 """The live table, readable on an 80-column console and over SSH: redrawn when something changed, not all the time."""
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -59,7 +60,9 @@ class Terminal:
         self._changed = threading.Condition()
         self._dirty = False
         self._stopping = threading.Event()
-        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+        # Logs that go to a file stay there; those that share the screen are printed above the table.
+        shared = sys.stderr.isatty()
+        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop", redirect_stderr=shared)
         self._thread = threading.Thread(target=self._run, name="terminal", daemon=True)
 
     def start(self) -> None:
