@@ -42,7 +42,7 @@ def settings_path(broker: FleetBroker, tmp_path: Path) -> Path:
     run(edge, "enroll", str(package), "--dir", str(home))
     path = home / "edge.yaml"
     settings = yaml.safe_load(path.read_text()) | {"state_dir": str(tmp_path / "state"), "outbox": {"reserve_bytes": 0}}
-    settings["mqtt"] |= {"connect_backoff_s": 0.2, "connect_backoff_cap_s": 0.5}
+    settings["mqtt"] |= {"connect_backoff_s": 0.2, "connect_backoff_cap_s": 0.5, "refused_backoff_s": 0.5}
     path.write_text(yaml.safe_dump(settings))
     return path
 

@@ -17,7 +17,7 @@ from digiscope_cloud.identity import certificates
 from digiscope_cloud.identity.certificates import Role
 from digiscope_cloud.identity.mosquitto_gate import take_over
 from digiscope_shared.codec import Envelope
-from digiscope_shared.mqtt.link_status import LinkState
+from digiscope_shared.mqtt.link_status import LinkState, LinkStatus
 from digiscope_shared.mqtt.packets import IncomingMessage
 from digiscope_shared.mqtt.session import MqttSession
 from digiscope_shared.mqtt.settings import MqttSettings
@@ -36,14 +36,19 @@ class Client:
     ) -> None:
         self.received: list[tuple[str, bytes]] = []
         self.states: list[LinkState] = []
+        self.details: set[str] = set()
         self.session = MqttSession(
             settings,
             client_id=client_id,
             topic_filters=topic_filters,
             on_message=self._take,
-            on_link=lambda status: self.states.append(status.state),
+            on_link=self._note,
             will=(will, Envelope(attributes={"schema": "test/1"}, body=b"forged will")) if will else None,
         )
+
+    def _note(self, status: LinkStatus) -> None:
+        self.states.append(status.state)
+        self.details.add(status.detail)
 
     def _take(self, message: IncomingMessage) -> None:
         self.received.append((message.mqtt_topic, message.envelope.body))
@@ -123,6 +128,11 @@ def revoked(broker: FleetBroker) -> MqttSettings:
     return settings
 
 
+REASONS = {
+    without_certificate: "certificate required",
+    expired: "certificate expired",
+    revoked: "certificate revoked",
+}
 INTRUDERS = [without_certificate, expired, not_yet_valid, of_a_foreign_fleet, of_the_brokers_kind, revoked]
 
 
@@ -138,6 +148,9 @@ def test_without_a_certificate_that_holds_nothing_gets_in_or_out(
     wait_until(lambda: len(intruder.states) >= 2, what="two attempts")
     intruder.session.stop(1.0)
     assert answer == b""
+    # What a technician reads there.
+    if make in REASONS:
+        assert f"the broker refuses our certificate: {REASONS[make]}" in intruder.details
     assert set(intruder.states) <= {LinkState.LOST, LinkState.REFUSED, LinkState.STOPPED}
     assert intruder.received == []
     nothing_arrived_before(honest, bridge, make.__name__)

@@ -74,6 +74,7 @@ class FleetBroker(Mosquitto):
             key_file=str(folder / "device.key"),
             connect_backoff_s=0.1,
             connect_backoff_cap_s=0.2,
+            refused_backoff_s=0.1,
         )
 
     def forge(

@@ -199,6 +199,12 @@ class Link:
     def _end(self, state: LinkState, detail: str) -> None:
         if not self._ended:
             self._ended = True
+            if state is LinkState.LOST and self._client.certificate_alert:
+                # In TLS 1.3 the client counts itself connected before the broker has looked at its certificate.
+                state, detail = (
+                    LinkState.REFUSED,
+                    f"the broker refuses our certificate: {self._client.certificate_alert}",
+                )
             self._events.append(LinkStatus(state=state, detail=detail))
 
     def _on_socket_open(self, _client: paho.Client, _userdata: Any, sock: Any) -> None:
@@ -262,12 +268,20 @@ class _TolerantClient(paho.Client):
         super().__init__(*args, **options)
         self._window = window
         self._unheard_ping_s = 0.0
+        self.certificate_alert = ""
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if self._window.full:
             # As if nothing had come: the kernel's buffers fill, and then the broker holds back.
             raise BlockingIOError
-        return super()._sock_recv(bufsize)
+        try:
+            return super()._sock_recv(bufsize)
+        except ssl.SSLError as error:
+            # Such as SSLV3_ALERT_CERTIFICATE_REVOKED; paho tells nobody.
+            _, _, alert = (error.reason or "").partition("_ALERT_")
+            if "CERTIFICATE" in alert or "CA" in alert:
+                self.certificate_alert = alert.lower().replace("_", " ")
+            raise
 
     def keep_alive_unheard(self) -> MQTTErrorCode:
         """While nothing is read, the broker's answers to pings wait behind the messages: ping, and don't expect."""
