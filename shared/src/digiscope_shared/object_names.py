@@ -31,6 +31,11 @@ def result(capture_id: str, model_digest: str) -> str:
     return f"{capture_prefix(capture_id)}results/{model_digest}.json"
 
 
+def overlay(capture_id: str) -> str:
+    """Name the picture of what vision found: it depends on no model's opinion, so there is one."""
+    return f"{capture_prefix(capture_id)}overlay.png"
+
+
 def results_prefix(capture_id: str) -> str:
     return f"{capture_prefix(capture_id)}results/"
 

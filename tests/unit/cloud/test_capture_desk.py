@@ -37,11 +37,16 @@ def quick_backoff() -> Backoff:
 class FakeVision:
     def __init__(self) -> None:
         self.refuses: PermanentError | None = None
+        self.overlay_png = b""
 
     def examine(self, content: bytes) -> Examination:
         if self.refuses is not None:
             raise self.refuses
-        return Examination(findings={"vision": {"bytes": len(content)}}, model_input=np.zeros((2, 2, 3), np.float32))
+        return Examination(
+            findings={"vision": {"bytes": len(content)}},
+            model_input=np.zeros((2, 2, 3), np.float32),
+            overlay_png=self.overlay_png,
+        )
 
     def close(self) -> None: ...
 
@@ -141,6 +146,15 @@ def test_a_capture_is_answered_once_stored_and_published() -> None:
         "device_id": "site-1",
         "traceparent": result.traceparent,
     }
+
+
+def test_an_overlay_is_stored_beside_the_result_and_stays_as_it_was() -> None:
+    bench = Bench()
+    record = bench.stored_record()
+    for bench.vision.overlay_png in (b"first", b"second"):
+        assert bench.take(record).acked
+    assert bench.store.read(object_names.overlay(CAPTURE_ID))[0] == b"first"
+    assert len(bench.results()) == 2
 
 
 def test_a_repeat_publishes_the_same_bytes() -> None:

@@ -13,8 +13,11 @@ from digiscope_shared.imaging.decode import FrameBgr
 from digiscope_shared.lesions import DISCLAIMER
 
 Floats = NDArray[np.float32]
-_OUTLINE_BGR: Final = (80, 255, 80)
-_AXES_BGR: Final = (255, 220, 60)
+# The fourth value is the opacity on a transparent layer; on a picture, OpenCV ignores it.
+_OUTLINE: Final = (80, 255, 80, 255)
+_AXES: Final = (255, 220, 60, 255)
+_BLACK: Final = (0, 0, 0, 255)
+_WHITE: Final = (255, 255, 255, 255)
 _TEXT_BGR: Final = (30, 30, 30)
 _PANEL_PX: Final = 450
 _STRIP_PX: Final = 74
@@ -37,15 +40,39 @@ def overlay_png(
     return bytes(content)
 
 
+def layer_png(sight: Sight) -> bytes:
+    """Return a transparent PNG of the examined size to lay over the picture: marks and scores, no pixel of it.
+
+    The class heat map is not in it: it depends on the model, and a capture has one overlay for all models.
+    """
+    layer = np.zeros((*sight.mask.shape, 4), dtype=np.uint8)
+    _draw_marks(layer, sight)
+    at = 8
+    for colour, share in _shown_colours(sight).items():
+        cv2.rectangle(layer, (8, at), (22, at + 14), (*_anchor_bgr(colour), 255), -1)
+        _write(layer, f"{colour} {share:.0%}", (28, at + 12))
+        at += 20
+    for line in filter(None, _legend_lines(sight)):
+        _write(layer, line, (8, at + 12))
+        at += 16
+    done, content = cv2.imencode(".png", layer)
+    assert done
+    return bytes(content)
+
+
 def marked(sight: Sight) -> FrameBgr:
-    """Draw outline, principal axes and a scale bar."""
+    """Draw outline, principal axes and a scale bar on the picture."""
     drawn = sight.image_bgr.copy()
-    if sight.features is not None:
-        cv2.polylines(drawn, [outline(sight.mask)], True, _OUTLINE_BGR, 2, cv2.LINE_AA)
-        for start, end in _axis_ends(sight.features.axes):
-            cv2.line(drawn, start, end, _AXES_BGR, 1, cv2.LINE_AA)
-    _draw_scale(drawn, sight.mm_per_px)
+    _draw_marks(drawn, sight)
     return drawn
+
+
+def _draw_marks(canvas: NDArray[np.uint8], sight: Sight) -> None:
+    if sight.features is not None:
+        cv2.polylines(canvas, [outline(sight.mask)], True, _OUTLINE, 2, cv2.LINE_AA)
+        for start, end in _axis_ends(sight.features.axes):
+            cv2.line(canvas, start, end, _AXES, 1, cv2.LINE_AA)
+    _draw_scale(canvas, sight.mm_per_px)
 
 
 def heated(image_bgr: FrameBgr, heat: Floats, box: tuple[int, int, int, int] | None = None) -> FrameBgr:
@@ -72,14 +99,25 @@ def _axis_ends(axes: Axes) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     return ends
 
 
-def _draw_scale(drawn: FrameBgr, mm_per_px: float | None) -> None:
-    height, width = drawn.shape[:2]
+def _draw_scale(canvas: NDArray[np.uint8], mm_per_px: float | None) -> None:
+    height, width = canvas.shape[:2]
     length = round(width / 6) if mm_per_px is None else max(1, round(1 / mm_per_px))
     label = f"{length} px" if mm_per_px is None else "1 mm"
     start, end = (12, height - 12), (12 + length, height - 12)
-    cv2.line(drawn, start, end, (0, 0, 0), 5)
-    cv2.line(drawn, start, end, (255, 255, 255), 3)
-    cv2.putText(drawn, label, (12, height - 20), _FONT, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+    cv2.line(canvas, start, end, _BLACK, 5)
+    cv2.line(canvas, start, end, _WHITE, 3)
+    _write(canvas, label, (12, height - 20))
+
+
+def _write(canvas: NDArray[np.uint8], text: str, at: tuple[int, int]) -> None:
+    """Write white on black: readable on every skin."""
+    cv2.putText(canvas, text, at, _FONT, 0.45, _BLACK, 3, cv2.LINE_AA)
+    cv2.putText(canvas, text, at, _FONT, 0.45, _WHITE, 1, cv2.LINE_AA)
+
+
+def _anchor_bgr(colour: DermoscopicColour) -> tuple[int, int, int]:
+    red, green, blue = next(rgb for each, rgb in ANCHORS_RGB if each == colour)
+    return blue, green, red
 
 
 def _panel(image_bgr: FrameBgr) -> FrameBgr:
@@ -95,8 +133,7 @@ def _legend(sight: Sight, width: int) -> FrameBgr:
         cv2.putText(strip, line, (10, 40 + 14 * number), _FONT, 0.4, _TEXT_BGR, 1, cv2.LINE_AA)
     at = 10
     for colour, share in _shown_colours(sight).items():
-        rgb = next(rgb for each, rgb in ANCHORS_RGB if each == colour)
-        cv2.rectangle(strip, (at, 8), (at + 14, 22), rgb[::-1], -1)
+        cv2.rectangle(strip, (at, 8), (at + 14, 22), _anchor_bgr(colour), -1)
         cv2.rectangle(strip, (at, 8), (at + 14, 22), _TEXT_BGR, 1)
         cv2.putText(strip, f"{colour} {share:.0%}", (at + 19, 20), _FONT, 0.4, _TEXT_BGR, 1, cv2.LINE_AA)
         at += 130

@@ -50,7 +50,7 @@ class Worker:
             close_within_s=settings.image_timeout_s + CALLS_S,
         )
         self._vision = ImageProcesses(
-            examine_opener or partial(open_examine, serving.input_spec),
+            examine_opener or partial(open_examine, serving.input_spec, overlays=settings.overlays),
             processes=settings.image_processes,
             timeout_s=settings.image_timeout_s,
         )

@@ -1,5 +1,6 @@
 """One capture from its record to its answer. A repeat changes nothing and is answered again, byte for byte."""
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable
@@ -90,6 +91,8 @@ class CaptureDesk:
         if hashlib.sha256(content).hexdigest() != record.image_sha256:
             raise PermanentError(Reason.WRONG_HASH, "the stored image is not the one that was announced")
         examination = self._vision.examine(content)
+        if examination.overlay_png:
+            self._keep_overlay(record.capture_id, examination.overlay_png)
         began_s = time.perf_counter()
         probabilities = self._cnn.classify(examination.model_input)
         return answered(
@@ -100,6 +103,11 @@ class CaptureDesk:
             stage_ms={"fetch": fetch_ms, **examination.stage_ms, "cnn": _ms_since(began_s)},
             analysed_at=self._now().isoformat(),
         )
+
+    def _keep_overlay(self, capture_id: str, overlay_png: bytes) -> None:
+        """Store it before the result: who has the result finds the overlay. The same image gives the same one."""
+        with contextlib.suppress(AlreadyExistsError):
+            self._store.create(object_names.overlay(capture_id), overlay_png, content_type="image/png")
 
     def _keep(self, result: AnalysisResult) -> Envelope:
         """Return what is stored as the result: this one, or the one that was there first."""

@@ -17,11 +17,15 @@ else:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What the vision stage leaves of an image: findings, and the model's input (height × width × 3)."""
+    """What the vision stage leaves of an image: findings, and the model's input (height × width × 3).
+
+    `overlay_png` shows the findings on the image; empty where none is wanted.
+    """
 
     findings: dict[str, Any]
     model_input: Floats
     stage_ms: dict[str, float] = field(default_factory=dict)
+    overlay_png: bytes = b""
 
 
 class VisionStage(Protocol):

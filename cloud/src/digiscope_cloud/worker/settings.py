@@ -22,5 +22,7 @@ class WorkerSettings(CloudSettings):
     image_processes: Positive = 2
     image_timeout_s: Annotated[float, Meta(gt=0)] = 20.0
     batch_captures: Positive = 64
+    # Store what vision found as a picture beside each result.
+    overlays: bool = True
     # While storage or Pub/Sub is away a capture is held and tried again, this long, before it is given back.
     hold_s: Annotated[float, Meta(ge=0)] = 600.0

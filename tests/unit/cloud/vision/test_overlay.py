@@ -6,7 +6,7 @@ import pytest
 
 from digiscope_cloud.vision.inspect_command import seen_box
 from digiscope_cloud.vision.module import VisionModule
-from digiscope_cloud.vision.overlay import heated, marked, overlay_png
+from digiscope_cloud.vision.overlay import heated, layer_png, marked, overlay_png
 from digiscope_cloud.vision.sight import Sight
 from digiscope_shared.imaging.phantoms import PhantomLesion, draw_lesion
 from digiscope_shared.model_input import InputSpec
@@ -73,3 +73,13 @@ def test_heat_is_red_for_and_blue_against_inside_of_what_the_model_saw() -> None
 )
 def test_what_the_model_saw(spec: InputSpec, box: tuple[int, int, int, int]) -> None:
     assert seen_box(BLANK, spec) == box
+
+
+def test_the_layer_has_marks_and_no_pixel_of_the_picture(sight: Sight) -> None:
+    layer = np.asarray(cv2.imdecode(np.frombuffer(layer_png(sight), np.uint8), cv2.IMREAD_UNCHANGED))
+    assert layer.shape == (450, 600, 4)
+    assert 0.005 < (layer[..., 3] > 0).mean() < 0.2
+    along_border = cv2.morphologyEx(sight.mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    assert (layer[along_border][:, 3] > 0).mean() > 0.9
+    elsewhere = replace(sight, image_bgr=BLANK)
+    assert layer_png(elsewhere) == layer_png(sight)

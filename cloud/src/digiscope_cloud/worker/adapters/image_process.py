@@ -57,11 +57,13 @@ def _answer(examine: Examine, content: Any) -> Examination | Failed:
         return Failed(reason=Reason.UNREADABLE_IMAGE, detail=detail, traceback=tracebacks.format_exc())
 
 
-def open_examine(spec: InputSpec) -> Examine:
+def open_examine(spec: InputSpec, *, overlays: bool = False) -> Examine:
     """Load what examines images; called once in each child."""
     import cv2  # noqa: PLC0415, the parent process needs none of these
 
+    from digiscope_cloud.vision.findings import findings  # noqa: PLC0415
     from digiscope_cloud.vision.module import VisionModule  # noqa: PLC0415
+    from digiscope_cloud.vision.overlay import layer_png  # noqa: PLC0415
     from digiscope_shared.imaging.decode import decode_bgr  # noqa: PLC0415
     from digiscope_shared.model_input import build_input  # noqa: PLC0415
 
@@ -73,7 +75,8 @@ def open_examine(spec: InputSpec) -> Examine:
         began_s = time.perf_counter()
         image_bgr = decode_bgr(content, at_least_px=max(DECODE_AT_LEAST_PX, spec.height, spec.width))
         decoded_s = time.perf_counter()
-        findings = module.examine(image_bgr)
+        sight = module.look(image_bgr)
+        found = findings(sight)
         examined_s = time.perf_counter()
         model_input = build_input(image_bgr, spec)
         built_s = time.perf_counter()
@@ -82,6 +85,10 @@ def open_examine(spec: InputSpec) -> Examine:
             "vision": (examined_s - decoded_s) * 1e3,
             "input": (built_s - examined_s) * 1e3,
         }
-        return Examination(findings={"vision": findings}, model_input=model_input, stage_ms=stage_ms)
+        overlay = b""
+        if overlays:
+            overlay = layer_png(sight)
+            stage_ms["overlay"] = (time.perf_counter() - built_s) * 1e3
+        return Examination(findings={"vision": found}, model_input=model_input, stage_ms=stage_ms, overlay_png=overlay)
 
     return examine
