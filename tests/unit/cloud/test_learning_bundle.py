@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digiscope_cloud.learning import bundle_scoring, serving_logits, training_run
+from digiscope_cloud.learning import bundle_scoring, predicting, serving_logits
 from digiscope_cloud.learning.batches import stage_spec
 from digiscope_cloud.learning.bundle_writer import golden_images, golden_inputs
 from digiscope_cloud.learning.config import Stage
@@ -125,7 +125,7 @@ def test_litert_says_what_keras_says(quantisation: Quantisation, tolerance: floa
 
 
 def test_edge_worker_and_trainer_build_the_same_bytes() -> None:
-    for module in (bundle_scoring, serving_logits, training_run, litert_prescreen):
+    for module in (bundle_scoring, predicting, serving_logits, litert_prescreen):
         assert module.build_input is build_input, module.__name__
     # The worker's child process imports it when it starts.
     assert "from digiscope_shared.model_input import build_input" in inspect.getsource(image_process)

@@ -25,7 +25,14 @@ def _rebuild_tensor_v2(*arguments: object) -> None:
 
 class _Tensor:
     def __init__(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> None:
-        self._arguments = (("storage", FloatStorage, "0", "cpu", 6), offset, shape, strides, False, OrderedDict())
+        self._arguments: tuple[Any, ...] = (
+            ("storage", FloatStorage, "0", "cpu", 6),
+            offset,
+            shape,
+            strides,
+            False,
+            OrderedDict(),
+        )
 
     def __reduce__(self) -> Any:
         return _rebuild_tensor_v2, self._arguments

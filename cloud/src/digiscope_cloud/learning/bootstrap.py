@@ -9,7 +9,8 @@ import structlog
 from digiscope_cloud.learning.batches import TrainingSet
 from digiscope_cloud.learning.config import TrainingConfig
 from digiscope_cloud.learning.datasets.examples import Dataset
-from digiscope_cloud.learning.datasets.ham10000 import open_ham10000
+from digiscope_cloud.learning.datasets.opening import open_dataset
+from digiscope_cloud.learning.observers import validating
 from digiscope_cloud.learning.packaging import Parts, package, rows_digest
 from digiscope_cloud.learning.paper_audit import audit_paper
 from digiscope_cloud.learning.paper_bundle import package_paper
@@ -20,14 +21,19 @@ from digiscope_cloud.learning.protocols import Part, grouped_v1
 from digiscope_cloud.learning.teacher import teacher_logits
 from digiscope_cloud.learning.training_run import train
 from digiscope_shared import settings_file
+from digiscope_shared.errors import SettingsError
 
 _log = structlog.get_logger()
 
 
-def train_grouped(config_path: Path, data_folder: Path, runs: Path, bundle: Path | None) -> Path:
+def train_grouped(config_path: Path, data_folder: Path, labels: Path | None, runs: Path, bundle: Path | None) -> Path:
     """Train under `grouped-v1` and return the bundle's folder."""
     config = settings_file.load(TrainingConfig, config_path)
-    dataset = open_ham10000(data_folder)
+    dataset = open_dataset(data_folder, labels)
+    if not dataset.grouped:
+        raise SettingsError(
+            f"{dataset.name} names no lesions, so no split of it is honest; only --protocol paper takes it"
+        )
     parts = [part for part, _ in grouped_v1(dataset.examples)]
     training = load_part(dataset, parts, Part.TRAIN)
     validation = load_part(dataset, parts, Part.VAL)
@@ -35,7 +41,8 @@ def train_grouped(config_path: Path, data_folder: Path, runs: Path, bundle: Path
     (runs / config.id / "config.yaml").write_bytes(config_path.read_bytes())
     soft = teacher_logits(config.distillation, training.images_bgr, runs) if config.distillation else None
     taught = TrainingSet(images_bgr=training.images_bgr, classes=training.classes, teacher_logits=soft)
-    model = train(config, taught, validation, runs / config.id)
+    with validating(config, validation, runs / config.id) as observer:
+        model = train(config, taught, observer, runs / config.id, runs)
     packed = package(config, model, grouped_parts(dataset, parts), bundle or runs / config.id / "bundle")
     for name in ("balanced_accuracy", "macro_auroc", "malignant.specificity_at_sensitivity_95", "ece"):
         estimate = packed.manifest.metrics[name]
@@ -58,7 +65,7 @@ def grouped_parts(dataset: Dataset, parts: Sequence[Part]) -> Parts:
 
 def train_paper(data_folder: Path, runs: Path, bundle: Path | None) -> Path:
     """Reproduce the paper and return the (leaky) bundle's folder; what the report draws is kept in the run's folder."""
-    dataset = open_ham10000(data_folder)
+    dataset = open_dataset(data_folder)
     run_dir = runs / "paper-reproduction"
     outcome = run_paper(dataset, run_dir)
     packed = package_paper(outcome, dataset, bundle or run_dir / "bundle")

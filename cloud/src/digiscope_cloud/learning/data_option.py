@@ -10,5 +10,5 @@ data_option = click.option(
     envvar="DIGISCOPE_DATA",
     default=Path("../shared/data/ham10000"),
     show_default=True,
-    help="Folder with HAM10000_metadata.csv and the images.",
+    help="HAM10000's folder, hmnist_28_28_RGB.csv, dermamnist.npz, or with --labels any folder or zip file of images.",
 )

@@ -10,7 +10,7 @@ import numpy as np
 from digiscope_cloud.learning.config import Distillation, TrainingConfig
 from digiscope_cloud.learning.datasets.examples import ImagesBgr
 from digiscope_cloud.learning.networks.registry import serving_model
-from digiscope_cloud.learning.training_run import predict_logits
+from digiscope_cloud.learning.predicting import predict_logits
 from digiscope_shared import settings_file
 
 

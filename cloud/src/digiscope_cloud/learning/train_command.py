@@ -27,6 +27,11 @@ _INTERRUPTED: Final = 130
 )
 @data_option
 @click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="For images of your own: CSV with image_id, dx, and lesion_id if several images show one lesion.",
+)
+@click.option(
     "--runs",
     type=click.Path(path_type=Path),
     default=Path("runs"),
@@ -34,7 +39,9 @@ _INTERRUPTED: Final = 130
     help="Checkpoints, histories and TensorBoard logs.",
 )
 @click.option("--bundle", type=click.Path(path_type=Path), help="Where the bundle goes; default RUNS/ID/bundle.")
-def train(protocol: str, config_path: Path, data: Path, runs: Path, bundle: Path | None) -> None:
+def train(
+    *, protocol: str, config_path: Path, data: Path, labels: Path | None, runs: Path, bundle: Path | None
+) -> None:
     r"""Train, calibrate, measure and pack a model; interrupted, it goes on from its checkpoint.
 
     \b
@@ -50,7 +57,7 @@ def train(protocol: str, config_path: Path, data: Path, runs: Path, bundle: Path
         folder = (
             train_paper(data, runs, bundle)
             if protocol == "paper"
-            else train_grouped(_found(config_path), data, runs, bundle)
+            else train_grouped(_found(config_path), data, labels, runs, bundle)
         )
     except KeyboardInterrupt:
         click.echo("stopped; the same command goes on from the last checkpoint", err=True)

@@ -36,6 +36,8 @@ class Dataset:
     name: str
     examples: tuple[Example, ...]
     read: Callable[[str], bytes]
+    # False where lesions aren't known: then no split of it is honest.
+    grouped: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
