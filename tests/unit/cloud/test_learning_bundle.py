@@ -13,6 +13,7 @@ from digiscope_cloud.learning.bundle_writer import golden_images, golden_inputs
 from digiscope_cloud.learning.config import Stage
 from digiscope_cloud.learning.litert_export import Quantisation, convert
 from digiscope_cloud.learning.networks import efficientnet_lite, paper_cnn
+from digiscope_cloud.learning.networks.test_views import with_views
 from digiscope_cloud.learning.serving_logits import litert_logits
 from digiscope_cloud.worker.adapters import image_process
 from digiscope_edge.adapters import litert_prescreen
@@ -149,3 +150,12 @@ def test_any_input_size_is_served_by_one_network() -> None:
     images = list(golden_images(spec))
     expected = model.predict_on_batch(golden_inputs(images, spec))
     np.testing.assert_allclose(litert_logits(convert(model, spec, "float32", None), spec, images), expected, atol=1e-3)
+
+
+def test_views_are_the_mean_over_mirror_images() -> None:
+    model, images = tiny_model(), golden_images(SPEC)
+    turned = (images, images[:, :, ::-1], images[:, ::-1], images[:, ::-1, ::-1])
+    expected = np.mean([model.predict_on_batch(golden_inputs(view, SPEC)) for view in turned], axis=0)
+    served = with_views(model, 4)
+    found = litert_logits(convert(served, SPEC, "float32", None), SPEC, list(images))
+    np.testing.assert_allclose(found, expected, atol=1e-4)

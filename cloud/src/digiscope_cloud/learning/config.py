@@ -80,6 +80,8 @@ class TrainingConfig:
     averaging: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     distillation: Distillation | None = None
+    # Mirror images whose logits are averaged where the model serves: so many times the work.
+    views: Literal[1, 2, 3, 4] = 1
     quantisation: Literal["float32", "float16", "int8"] = "float32"
     intended_use: str = ""
 

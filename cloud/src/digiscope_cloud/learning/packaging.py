@@ -19,6 +19,7 @@ from digiscope_cloud.learning.evaluation import evaluate
 from digiscope_cloud.learning.litert_export import Quantisation, convert
 from digiscope_cloud.learning.metrics import balanced_accuracy, expected_calibration_error, softmax
 from digiscope_cloud.learning.model_card import CardFacts, write_card
+from digiscope_cloud.learning.networks.test_views import with_views
 from digiscope_cloud.learning.part_data import LABELS, PartData
 from digiscope_cloud.learning.serving_logits import litert_logits
 from digiscope_cloud.learning.subgroups import subgroups
@@ -41,8 +42,9 @@ class Parts:
     leaky: bool
 
 
-def package(config: TrainingConfig, model: keras.Model, parts: Parts, folder: Path) -> ModelBundle:
+def package(config: TrainingConfig, trained: keras.Model, parts: Parts, folder: Path) -> ModelBundle:
     """Convert, calibrate, measure and write; every figure is of the LiteRT model that serves."""
+    model = with_views(trained, config.views)
     quantisation, flat = choose_format(config, model, parts.validation)
     calibration = litert_logits(flat, config.input, parts.calibration.images_bgr)
     temperature = fit_temperature(parts.calibration.classes, calibration)
@@ -68,7 +70,7 @@ def package(config: TrainingConfig, model: keras.Model, parts: Parts, folder: Pa
         training=msgspec.to_builtins(config) | {"network": config.network.name},
     )
     facts = CardFacts(
-        parameters=model.count_params(),
+        parameters=trained.count_params(),
         model_bytes=len(flat),
         data_name=parts.name,
         part_sizes=parts.sizes,
