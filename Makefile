@@ -79,6 +79,10 @@ up: $(VENV)/.runtime mosquitto ## the same system until Ctrl-C, with a camera; C
 train: $(VENV)/.dev ## train the first model anew from ../shared/data/ham10000, into runs/; CONFIG=cloud or edge for the others
 	$(BIN)/digiscope-cloud train --config $(or $(CONFIG),paper-cnn)
 
+.PHONY: drill
+drill: $(VENV)/.runtime mosquitto ## the fault kit: 1,000 captures through every fault; SEED=7 runs one again
+	@$(BIN)/digiscope-cloud drill $(if $(SEED),--seed $(SEED))
+
 .PHONY: bench
 bench: $(VENV)/.runtime mosquitto ## what this machine does: images a second, CPU a capture, latency
 	@$(BIN)/digiscope-cloud local bench

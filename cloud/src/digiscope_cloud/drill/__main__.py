@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from digiscope_cloud.drill import faults, timeline
+from digiscope_cloud.drill.measures import MEASURES
 from digiscope_cloud.drill.reconcile import Verdict
 from digiscope_cloud.drill.site import Site
 from digiscope_shared import logs
@@ -35,6 +36,7 @@ Exit codes: 0 nothing lost, nothing answered twice, outboxes empty; 1 otherwise;
 @click.option("--captures", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--devices", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--faults", "names", default="", help="Comma-separated; all of them, where it is missing.")
+@click.option("--measure", "measures", multiple=True, type=click.Choice(sorted(MEASURES)), help="With --faults too.")
 @click.option("--hurry", type=click.FloatRange(1), default=1.0, help="Hold each fault for so many times less.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave settings, logs and states here.")
 @click.option("--list", "list_only", is_flag=True, help="Name the faults and end.")
@@ -45,6 +47,7 @@ def drill(
     captures: int,
     devices: int,
     names: str,
+    measures: tuple[str, ...],
     hurry: float,
     keep: Path | None,
     list_only: bool,
@@ -54,16 +57,27 @@ def drill(
     console = Console(stderr=as_json)
     if list_only:
         for fault in faults.FAULTS:
-            console.print(f"{fault.name:<16}{fault.summary}")
+            lacking = "" if fault.possible() else f" (left out here, it needs {fault.needs})"
+            console.print(f"{fault.name:<16}{fault.summary}{lacking}", highlight=False)
         return
     logs.configure(level="warning")
     try:
-        chosen = faults.named(names.split(",")) if names else faults.FAULTS
+        wanted = faults.named(names.split(",")) if names else faults.FAULTS
     except KeyError as error:
         raise click.UsageError(f"no fault {error}; `--list` names them") from error
+    for fault in wanted:
+        if not fault.possible():
+            console.print(f"Left out: {fault.name}, which needs {fault.needs}.", highlight=False)
+    chosen = tuple(fault for fault in wanted if fault.possible())
     seed = timeline.new_seed() if seed is None else seed
     rng = random.Random(seed)
-    order = timeline.DrillOrder(seed=seed, captures=captures, faults=faults.shuffled(rng, chosen), hurry=hurry)
+    order = timeline.DrillOrder(
+        seed=seed,
+        captures=captures,
+        faults=faults.shuffled(rng, chosen),
+        measures=measures or (() if names else tuple(MEASURES)),
+        hurry=hurry,
+    )
     console.print(f"Seed {seed}. {captures} captures, {devices} devices, {len(chosen)} faults.")
     with (
         _run_dir(keep) as run_dir,
@@ -89,12 +103,14 @@ def _show(verdict: Verdict, seed: int, console: Console, *, as_json: bool) -> No
         fields = msgspec.to_builtins(verdict) | {"seed": seed, "passed": verdict.passed, "disclaimer": DISCLAIMER}
         click.echo(msgspec.json.encode(fields).decode())
         return
-    table = Table("fault", "captures", "lost", "twice", "unanswered", "longest delay s", "recovery s")
+    table = Table("fault", "sent", "lost", "twice", "unanswered", "delay s", "recovery s", box=None)
     for line in verdict.lines:
         recovery = "" if line.recovery_s is None else f"{line.recovery_s:.1f}"
         counts = (line.captures, line.lost, line.answered_twice, line.unanswered)
         table.add_row(line.fault, *map(str, counts), f"{line.longest_delay_s:.1f}", recovery)
     console.print(table)
+    for check in verdict.checks:
+        console.print(f"{check.name}: {check.measured} (bar: {check.bar})", highlight=False)
     total = sum(line.captures for line in verdict.lines)
     problems = [
         *(f"gap in the sequence of {device}: {numbers}" for device, numbers in verdict.sequence_gaps.items()),

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from digiscope_cloud.drill import hostile
+from digiscope_cloud.drill import device_faults, false_clock, hostile, small_disk
 from digiscope_cloud.drill.site import Device, Site
 from digiscope_cloud.drill.tcp_proxy import TcpProxy
 from digiscope_cloud.local.server_process import ServerProcess
@@ -27,6 +27,9 @@ class Fault:
     summary: str
     lasts_s: float
     strike: Callable[[Site], AbstractContextManager[None]]
+    # What this machine must have for it, and whether it has.
+    needs: str = ""
+    possible: Callable[[], bool] = lambda: True
 
 
 @contextmanager
@@ -78,6 +81,10 @@ def _on_links(
     return strike
 
 
+def _has_faketime() -> bool:
+    return false_clock.library() is not None
+
+
 def _an_agent(site: Site) -> ServerProcess:
     return _a_device(site).agent
 
@@ -114,18 +121,6 @@ def _storage_answers_503(site: Site) -> Iterator[None]:
 def _storage_resets(site: Site) -> Iterator[None]:
     with site.without(site.storage_link):
         yield
-
-
-@contextmanager
-def _power_loss(site: Site) -> Iterator[None]:
-    """Kill an agent, leave the half-written files of a power cut behind, and start it again."""
-    device = _a_device(site)
-    device.agent.kill()
-    hostile.leave_torn_files(site.state_dir(device), site.rng)
-    try:
-        yield
-    finally:
-        device.agent.start()
 
 
 @contextmanager
@@ -187,7 +182,39 @@ FAULTS: Final = (
     Fault(name="pubsub-away", summary="Pub/Sub can't be reached", lasts_s=AWAY_S, strike=_pubsub_away),
     Fault(name="storage-503", summary="Cloud Storage answers 503", lasts_s=LINK_S, strike=_storage_answers_503),
     Fault(name="storage-resets", summary="Cloud Storage resets connections", lasts_s=LINK_S, strike=_storage_resets),
-    Fault(name="power-loss", summary="an agent dies and leaves torn files", lasts_s=4, strike=_power_loss),
+    Fault(name="power-loss", summary="an agent dies and leaves torn files", lasts_s=4, strike=device_faults.power_loss),
+    Fault(
+        name="disk-full",
+        summary="not one byte free under an outbox",
+        lasts_s=10,
+        strike=device_faults.disk_full,
+        needs="root, to mount a small file system",
+        possible=small_disk.can_mount,
+    ),
+    Fault(
+        name="disk-read-only",
+        summary="an outbox comes back read-only",
+        lasts_s=10,
+        strike=device_faults.disk_read_only,
+        needs="root, to mount a small file system",
+        possible=small_disk.can_mount,
+    ),
+    Fault(
+        name="clock-1970",
+        summary="a device's clock falls back to 1970",
+        lasts_s=15,
+        strike=device_faults.clock_shows("@1970-01-01 00:01:00"),
+        needs="libfaketime: sudo apt-get install -y faketime",
+        possible=_has_faketime,
+    ),
+    Fault(
+        name="clock-2040",
+        summary="a device's clock jumps to 2040",
+        lasts_s=15,
+        strike=device_faults.clock_shows("@2040-01-01 00:01:00"),
+        needs="libfaketime: sudo apt-get install -y faketime",
+        possible=_has_faketime,
+    ),
     Fault(name="repeats", summary="every message twice, out of order", lasts_s=10, strike=_everything_twice),
     Fault(name="poison", summary="messages that always fail, among good ones", lasts_s=5, strike=_poison),
 )

@@ -42,17 +42,29 @@ class FaultLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A measured figure beside its bar."""
+
+    name: str
+    measured: str
+    bar: str
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     lines: tuple[FaultLine, ...]
     sequence_gaps: Mapping[str, tuple[int, ...]]
     strangers: tuple[str, ...]
     held_by_devices: int
+    checks: tuple[Check, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """0 lost, 0 answered twice, 0 unanswered, no gap, nothing that nobody sent, outboxes empty."""
+        """0 lost, 0 answered twice, 0 unanswered, no gap, nothing that nobody sent, outboxes empty, each bar met."""
         faultless = all(line.lost == line.answered_twice == line.unanswered == 0 for line in self.lines)
-        return faultless and not self.sequence_gaps and not self.strangers and self.held_by_devices == 0
+        complete = not self.sequence_gaps and not self.strangers and self.held_by_devices == 0
+        return faultless and complete and all(check.passed for check in self.checks)
 
 
 def reconcile(
@@ -61,6 +73,7 @@ def reconcile(
     *,
     recovery_s: Mapping[str, float],
     held_by_devices: int,
+    checks: tuple[Check, ...] = (),
 ) -> Verdict:
     """Compare the three accounts; `recovery_s` is the time from a fault's end to its last answer."""
     by_id = {capture.capture_id: capture for capture in stored}
@@ -72,6 +85,7 @@ def reconcile(
         sequence_gaps=_gaps(sent),
         strangers=tuple(sorted(by_id.keys() - {capture.capture_id for capture in sent})),
         held_by_devices=held_by_devices,
+        checks=checks,
     )
 
 

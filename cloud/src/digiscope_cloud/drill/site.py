@@ -15,6 +15,7 @@ import cv2
 import msgspec
 
 from digiscope_cloud.adapters.gcs_object_store import GcsObjectStore
+from digiscope_cloud.drill import false_clock, small_disk
 from digiscope_cloud.drill.reconcile import SentCapture
 from digiscope_cloud.drill.tcp_proxy import TcpProxy
 from digiscope_cloud.local.account import read_journal
@@ -56,6 +57,8 @@ class Site:
         self._put_links_before_the_cloud()
         self._names = [f"drill-{number}" for number in range(devices)]
         self.devices: list[Device] = []
+        faketime = false_clock.library()
+        self._false_clock = false_clock.FalseClock(run_dir / "clock", faketime) if faketime else None
         # Captures that no device of ours sent: they must end in the dead letters, not in the account.
         self.poison: set[str] = set()
         self._images = [_encoded(draw_phantom(rng.randrange(2**31))) for _ in range(DISTINCT_IMAGES)]
@@ -64,6 +67,8 @@ class Site:
         try:
             self._stack.enter_context(self.pubsub_link)
             self._stack.enter_context(self.storage_link)
+            if small_disk.can_mount():
+                self._stack.enter_context(small_disk.mounted(self._run_dir / self._names[0]))
             self._stack.enter_context(self.system)
             for name in self._names:
                 self.devices.append(self._device(name))
@@ -82,6 +87,17 @@ class Site:
             device.link.accept()
             device.link.flow()
         self._stack.close()
+
+    @property
+    def cramped_device(self) -> Device:
+        """Return the device whose outbox has a small file system of its own, where we may mount one."""
+        return self.devices[0]
+
+    @property
+    def false_clock(self) -> false_clock.FalseClock:
+        """Return what steers the last device's clock."""
+        assert self._false_clock is not None, "the timeline leaves out what this machine lacks"
+        return self._false_clock
 
     def bucket(self) -> GcsObjectStore:
         """Return the bucket, looked at past every fault."""
@@ -133,10 +149,10 @@ class Site:
         """Return how many images the outboxes still hold."""
         return sum(row["image"] != "freed" for device in self.devices for row in self._outbox_rows(device))
 
-    def unsettled(self) -> int:
-        """Return how many of the images that were saved are not yet answered, by the devices' outboxes."""
-        answered: int = sum(row["state"] == "answered" for device in self.devices for row in self._outbox_rows(device))
-        return sum(device.sent for device in self.devices) - answered
+    def unanswered(self, device: Device) -> int:
+        """Return how many of the images that were saved for it its outbox has no answer to."""
+        answered: int = sum(row["state"] == "answered" for row in self._outbox_rows(device))
+        return device.sent - answered
 
     def _capture(
         self, device: Device, row: Mapping[str, Any], accepted: Mapping[str, float], shown: list[float]
@@ -164,7 +180,14 @@ class Site:
         link = self._stack.enter_context(TcpProxy(self.system.mosquitto.ports.tls, rng=self.rng))
         folder = self._run_dir / f"{name}-folder"
         folder.mkdir()
-        agent = self.system.agent(name, port=link.port, watched_folder=str(folder))
+        keeps_false_time = name == self._names[-1] and self._false_clock is not None
+        agent = self.system.agent(
+            name,
+            port=link.port,
+            environment=self.false_clock.environment if keeps_false_time else None,
+            watched_folder=str(folder),
+            outbox={"reserve_bytes": 0},
+        )
         return Device(device_id=name, agent=agent, link=link, folder=folder)
 
     def _put_links_before_the_cloud(self) -> None:
@@ -193,7 +216,7 @@ def _encoded(image_bgr: Any) -> bytes:
 def wait_until_settled(site: Site, *, deadline_s: float, poll_s: float = 3.0) -> float | None:
     """Return the seconds until every saved image was answered; None where the deadline came first."""
     began_s = time.monotonic()
-    while site.unsettled() or site.held():
+    while any(site.unanswered(device) for device in site.devices) or site.held():
         if time.monotonic() - began_s > deadline_s:
             return None
         time.sleep(poll_s)

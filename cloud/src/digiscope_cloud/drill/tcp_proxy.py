@@ -4,6 +4,7 @@ import contextlib
 import random
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +18,7 @@ class TcpProxy:
 
     def __init__(self, target_port: int, *, rng: random.Random | None = None) -> None:
         self.target_port = target_port
-        self.connections = 0
+        self.connected_at_s: list[float] = []
         self.forwarded_bytes = 0
         # Set to a bytearray, it keeps what goes through, in both directions.
         self.record: bytearray | None = None
@@ -50,6 +51,11 @@ class TcpProxy:
         self.cut()
         self._thread.join()
         self._listener.close()
+
+    @property
+    def connections(self) -> int:
+        """Return how often somebody connected, or tried to."""
+        return len(self.connected_at_s)
 
     @property
     def open_connections(self) -> int:
@@ -103,7 +109,7 @@ class TcpProxy:
                 client, _ = self._listener.accept()
             except TimeoutError:
                 continue
-            self.connections += 1
+            self.connected_at_s.append(time.monotonic())
             self._connect_through(client)
 
     def _connect_through(self, client: socket.socket) -> None:

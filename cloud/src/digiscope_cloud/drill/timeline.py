@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from digiscope_cloud.drill.faults import Fault
+from digiscope_cloud.drill.measures import MEASURES
 from digiscope_cloud.drill.reconcile import SentCapture, Verdict, reconcile
 from digiscope_cloud.drill.site import Site, wait_until_settled
 from digiscope_cloud.local.account import read_bucket
@@ -21,6 +22,7 @@ class DrillOrder:
     seed: int
     captures: int
     faults: Sequence[Fault]
+    measures: Sequence[str] = ()
     hurry: float = 1.0
 
 
@@ -35,9 +37,14 @@ def run(site: Site, order: DrillOrder, on_step: Callable[[str], None]) -> Verdic
         ended_s[fault.name] = time.monotonic()
         if wait_until_settled(site, deadline_s=SETTLE_DEADLINE_S) is None:
             on_step(f"{fault.name}: not settled within {SETTLE_DEADLINE_S:g} s")
+    checks = []
+    for name in order.measures:
+        on_step(f"{name}: measured")
+        checks.append(MEASURES[name](site))
     sent = [capture for device in site.devices for capture in site.account(device)]
     stored = [capture for capture in read_bucket(site.bucket()) if capture.capture_id not in site.poison]
-    return reconcile(sent, stored, recovery_s=_recovery_s(sent, ended_s), held_by_devices=site.held())
+    recovery_s = _recovery_s(sent, ended_s)
+    return reconcile(sent, stored, recovery_s=recovery_s, held_by_devices=site.held(), checks=tuple(checks))
 
 
 def _send_during(site: Site, fault: str, captures: int, lasts_s: float) -> None:

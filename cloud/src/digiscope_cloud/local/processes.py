@@ -56,8 +56,10 @@ class AgentProcess(ServerProcess):
         foreground: bool = False,
         files: Sequence[Path] = (),
         deadline_s: float = 120.0,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(device_id, run_dir)
+        self._environment = environment or {}
         self.journal_path = run_dir / f"{device_id}.events.jsonl"
         self._settings_path = settings_path
         self._in_foreground = foreground
@@ -67,6 +69,9 @@ class AgentProcess(ServerProcess):
     @property
     def in_foreground(self) -> bool:
         return self._in_foreground
+
+    def added_environment(self) -> Mapping[str, str]:
+        return self._environment
 
     def command(self) -> Sequence[str]:
         settings = ["--settings", str(self._settings_path), "run", "--journal", str(self.journal_path)]

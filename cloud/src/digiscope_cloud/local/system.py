@@ -108,13 +108,22 @@ class LocalSystem:
         foreground: bool = False,
         files: Sequence[Path] = (),
         deadline_s: float = 120.0,
+        environment: Mapping[str, str] | None = None,
         **settings: object,
     ) -> AgentProcess:
         """Prepare a device agent with a certificate of its own, not started; `port`: of a proxy before the broker."""
         mqtt = asdict(self.mosquitto.settings(device_id, tls=True, port=port))
         state_dir = {"device_id": device_id, "state_dir": str(self.run_dir / device_id)}
         path = self._write(device_id, state_dir | {"mqtt": mqtt} | settings)
-        agent = AgentProcess(device_id, self.run_dir, path, foreground=foreground, files=files, deadline_s=deadline_s)
+        agent = AgentProcess(
+            device_id,
+            self.run_dir,
+            path,
+            foreground=foreground,
+            files=files,
+            deadline_s=deadline_s,
+            environment=environment,
+        )
         self.agents.append(agent)
         self._stack.callback(agent.stop)
         return agent
