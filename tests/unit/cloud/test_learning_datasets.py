@@ -1,6 +1,7 @@
 """Every data set that is read, and what is said where it isn't one."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,7 +40,7 @@ def test_hmnist_takes_its_lesions_from_the_metadata_beside_it(tmp_path: Path) ->
 
 
 def test_dermamnist_codes_are_its_own(tmp_path: Path) -> None:
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for part in ("train", "val", "test"):
         arrays[f"{part}_images"] = np.zeros((1, 28, 28, 3), np.uint8)
         arrays[f"{part}_labels"] = np.array([[4]])

@@ -23,7 +23,7 @@ GOLDEN_SEEDS: Final = (11, 23, 37, 51)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenData:
-    """Drawn lesions at the model's size, and what the trainer's own model makes of them. No patient's image."""
+    """Drawn lesions at the model's size, no patient's image, and what the converted model makes of them here."""
 
     images_bgr: Any
     logits: Any

@@ -23,10 +23,13 @@ from digiscope_cloud.learning.networks.test_views import with_views
 from digiscope_cloud.learning.part_data import LABELS, PartData
 from digiscope_cloud.learning.serving_logits import litert_logits
 from digiscope_cloud.learning.subgroups import subgroups
+from digiscope_shared.errors import PermanentError, Reason
 from digiscope_shared.model_bundle import Manifest, ModelBundle
 
 # A smaller file must not cost more balanced accuracy than this, on val.
 MAX_QUANTISATION_LOSS: Final = 0.005
+# Of probabilities on golden inputs; half precision and bytes round more.
+MAX_CONVERSION_DIFFERENCE: Final[dict[Quantisation, float]] = {"float32": 1e-3, "float16": 0.02, "int8": 0.1}
 _BACKBONE_LICENCE: Final = "ImageNet weights of EfficientNet-Lite0 that it started from: Apache-2.0."
 
 
@@ -80,10 +83,16 @@ def package(config: TrainingConfig, trained: keras.Model, parts: Parts, folder: 
         extra_licence=_BACKBONE_LICENCE if "efficientnet" in config.network.name else "",
     )
     images = golden_images(config.input)
-    golden = GoldenData(
-        images_bgr=images, logits=np.asarray(model.predict_on_batch(golden_inputs(images, config.input)))
-    )
+    golden = GoldenData(images_bgr=images, logits=litert_logits(flat, config.input, list(images)))
+    keras_logits = np.asarray(model.predict_on_batch(golden_inputs(images, config.input)))
+    _check_agreement(softmax(golden.logits / temperature), softmax(keras_logits / temperature), quantisation)
     return write_bundle(folder, manifest, flat, golden, write_card(manifest, facts))
+
+
+def _check_agreement(served: Any, trained: Any, quantisation: Quantisation) -> None:
+    difference = float(np.abs(served - trained).max())
+    if not difference <= MAX_CONVERSION_DIFFERENCE[quantisation]:
+        raise PermanentError(Reason.BAD_BUNDLE, f"LiteRT ({quantisation}) differs from Keras by {difference:.2g}")
 
 
 def choose_format(config: TrainingConfig, model: keras.Model, validation: PartData) -> tuple[Quantisation, bytes]:
