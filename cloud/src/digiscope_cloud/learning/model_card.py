@@ -15,7 +15,7 @@ _LIMITS: Final = (
     "Dermatoscopic images only; phone photographs without a dermatoscope were never seen.",
     "HAM10000 comes from two sites (Vienna, Queensland) and mostly from light skin: expect worse elsewhere.",
     "Seven classes only: squamous cell carcinoma, infections and everything else get a wrong label, not a warning.",
-    "About half of the nevi and half of all labels rest on follow-up or consensus rather than histology.",
+    "Labels rest on histology for 53 % of the images (37 % of the nevi), else on follow-up, consensus or confocal.",
 )
 
 

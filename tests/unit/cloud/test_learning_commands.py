@@ -1,0 +1,39 @@
+"""The commands' help, and what they say where something is missing."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from digiscope_cloud.__main__ import main
+from digiscope_cloud.learning.config import TrainingConfig
+from digiscope_cloud.learning.train_command import CONFIGS
+from digiscope_shared import settings_file
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "audit", "report", "tune"])
+def test_help_has_an_example(command: str) -> None:
+    result = CliRunner().invoke(main, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Example" in result.output
+    assert f"digiscope-cloud {command}" in result.output
+
+
+@pytest.mark.parametrize("name", ["paper-cnn", "cloud", "edge"])
+def test_committed_configs_are_valid(name: str) -> None:
+    config = settings_file.load(TrainingConfig, CONFIGS / f"{name}.yaml")
+    assert config.epochs > 0
+    assert config.intended_use
+
+
+def test_report_says_which_command_makes_its_run(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["report", "--run", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "train --protocol paper" in result.output
+
+
+def test_train_says_what_data_it_expected(tmp_path: Path) -> None:
+    arguments = ["train", "--data", str(tmp_path / "nowhere"), "--runs", str(tmp_path / "runs")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "HAM10000_metadata.csv" in result.output
