@@ -58,7 +58,7 @@ class QualityThresholds:
     max_glare: float = 0.015
     min_lesion_share: float = 0.006
     max_off_centre: float = 0.65
-    max_cut_off: float = 0.05
+    max_cut_off: float = 0.07
     max_hair: float = 0.3
     max_vignette: float = 0.2
 
@@ -115,7 +115,7 @@ def judge(scores: dict[str, float], thresholds: QualityThresholds) -> QualityRep
     if scores.get("lesion_share") == 0:
         failed = [QualityCode.NO_LESION, *(code for code in failed if code != QualityCode.TOO_SMALL)]
     failures = tuple(QualityFailure(code, ADVICE[code]) for code in dict.fromkeys(failed))
-    return QualityReport({name: round(value, 4) for name, value in scores.items()}, failures)
+    return QualityReport({name: round(float(value), 4) for name, value in scores.items()}, failures)
 
 
 def working_size(image_bgr: FrameBgr) -> FrameBgr:
