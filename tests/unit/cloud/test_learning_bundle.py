@@ -13,7 +13,7 @@ from digiscope_cloud.learning.bundle_writer import golden_images, golden_inputs
 from digiscope_cloud.learning.config import Stage
 from digiscope_cloud.learning.litert_export import Quantisation, convert
 from digiscope_cloud.learning.networks import efficientnet_lite, paper_cnn
-from digiscope_cloud.learning.networks.test_views import with_views
+from digiscope_cloud.learning.networks.serving import with_shift, with_views
 from digiscope_cloud.learning.serving_logits import litert_logits
 from digiscope_cloud.worker.adapters import image_process
 from digiscope_edge.adapters import litert_prescreen
@@ -159,3 +159,10 @@ def test_views_are_the_mean_over_mirror_images() -> None:
     served = with_views(model, 4)
     found = litert_logits(convert(served, SPEC, "float32", None), SPEC, list(images))
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_shift_is_added_to_the_logits() -> None:
+    model, images = tiny_model(), golden_images(SPEC)
+    shift = np.arange(7) / 10
+    found = litert_logits(convert(with_shift(model, shift), SPEC, "float32", None), SPEC, list(images))
+    np.testing.assert_allclose(found - shift, model.predict_on_batch(golden_inputs(images, SPEC)), atol=1e-4)

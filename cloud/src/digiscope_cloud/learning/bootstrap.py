@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import structlog
 
 from digiscope_cloud.learning.batches import TrainingSet
@@ -16,7 +18,7 @@ from digiscope_cloud.learning.paper_audit import audit_paper
 from digiscope_cloud.learning.paper_bundle import package_paper
 from digiscope_cloud.learning.paper_record import save_record
 from digiscope_cloud.learning.paper_run import paper_inputs, run_paper
-from digiscope_cloud.learning.part_data import load_part
+from digiscope_cloud.learning.part_data import LABELS, load_part
 from digiscope_cloud.learning.protocols import Part, grouped_v1
 from digiscope_cloud.learning.teacher import teacher_logits
 from digiscope_cloud.learning.training_run import train
@@ -56,11 +58,18 @@ def grouped_parts(dataset: Dataset, parts: Sequence[Part]) -> Parts:
         calibration=load_part(dataset, parts, Part.CAL),
         test=load_part(dataset, parts, Part.TEST),
         sizes={part: parts.count(part) for part in Part},
+        class_counts=_class_counts(dataset, parts),
         digest=rows_digest(dataset.examples, parts),
         name=dataset.name,
         protocol="grouped-v1",
         leaky=False,
     )
+
+
+def _class_counts(dataset: Dataset, parts: Sequence[Part]) -> Any:
+    rows = zip(dataset.examples, parts, strict=True)
+    codes = [LABELS.index(example.lesion_class) for example, part in rows if part is Part.TRAIN]
+    return np.bincount(codes, minlength=len(LABELS))
 
 
 def train_paper(data_folder: Path, runs: Path, bundle: Path | None) -> Path:

@@ -82,6 +82,8 @@ class TrainingConfig:
     distillation: Distillation | None = None
     # Mirror images whose logits are averaged where the model serves: so many times the work.
     views: Literal[1, 2, 3, 4] = 1
+    # Share of the natural log class frequencies that the served logits get back: 0 favours recall of the rare.
+    prior_shift: float = 0.0
     quantisation: Literal["float32", "float16", "int8"] = "float32"
     intended_use: str = ""
 

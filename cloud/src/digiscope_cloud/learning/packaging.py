@@ -19,7 +19,7 @@ from digiscope_cloud.learning.evaluation import evaluate
 from digiscope_cloud.learning.litert_export import Quantisation, convert
 from digiscope_cloud.learning.metrics import balanced_accuracy, expected_calibration_error, softmax
 from digiscope_cloud.learning.model_card import CardFacts, write_card
-from digiscope_cloud.learning.networks.test_views import with_views
+from digiscope_cloud.learning.networks.serving import with_shift, with_views
 from digiscope_cloud.learning.part_data import LABELS, PartData
 from digiscope_cloud.learning.serving_logits import litert_logits
 from digiscope_cloud.learning.subgroups import subgroups
@@ -39,6 +39,8 @@ class Parts:
     calibration: PartData
     test: PartData
     sizes: Mapping[str, int]
+    # Of the training part, as it comes.
+    class_counts: Any
     digest: str
     name: str
     protocol: str
@@ -47,7 +49,7 @@ class Parts:
 
 def package(config: TrainingConfig, trained: keras.Model, parts: Parts, folder: Path) -> ModelBundle:
     """Convert, calibrate, measure and write; every figure is of the LiteRT model that serves."""
-    model = with_views(trained, config.views)
+    model = served(config, trained, parts.class_counts)
     quantisation, flat = choose_format(config, model, parts.validation)
     calibration = litert_logits(flat, config.input, parts.calibration.images_bgr)
     temperature = fit_temperature(parts.calibration.classes, calibration)
@@ -87,6 +89,15 @@ def package(config: TrainingConfig, trained: keras.Model, parts: Parts, folder: 
     keras_logits = np.asarray(model.predict_on_batch(golden_inputs(images, config.input)))
     _check_agreement(softmax(golden.logits / temperature), softmax(keras_logits / temperature), quantisation)
     return write_bundle(folder, manifest, flat, golden, write_card(manifest, facts))
+
+
+def served(config: TrainingConfig, trained: keras.Model, class_counts: Any) -> keras.Model:
+    """Return the trained network with its views and its prior shift."""
+    model = with_views(trained, config.views)
+    if not config.prior_shift:
+        return model
+    log_shares = np.log(np.maximum(class_counts, 1) / class_counts.sum())
+    return with_shift(model, config.prior_shift * (log_shares - log_shares.mean()))
 
 
 def _check_agreement(served: Any, trained: Any, quantisation: Quantisation) -> None:
