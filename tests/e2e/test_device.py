@@ -14,7 +14,7 @@ from digiscope_cloud.local.servers import Mosquitto
 from digiscope_cloud.ports import Delivery
 from digiscope_cloud.settings import CloudSettings
 from digiscope_shared.codec import Envelope, encode_json
-from digiscope_shared.messages import DesiredConfig
+from digiscope_shared.messages import DesiredConfig, Triage
 from digiscope_shared.pubsub_topics import PubsubTopic, Subscription
 from tests.support.waiting import wait_until
 from tests.support.whole_system import WholeSystem, draw_images, mqtt_yaml
@@ -136,7 +136,7 @@ def test_a_file_given_in_another_terminal_is_answered_there(system: WholeSystem,
     done = system.edge_command("capture", str(image), "--subject", "S-1", "--wait", "40")
     assert done.returncode == 0, done.stdout + system.log()
     assert "accepted" in done.stdout
-    assert "refer" in done.stdout
+    assert any(f": {triage} (" in done.stdout for triage in Triage)
     refused = system.edge_command("capture", str(bad))
     assert refused.returncode == 1
     assert "refused (unreadable-image)" in refused.stdout

@@ -38,6 +38,7 @@ Exit codes: 0 nothing lost, nothing answered twice, outboxes empty; 1 otherwise;
 @click.option("--faults", "names", default="", help="Comma-separated; all of them, where it is missing.")
 @click.option("--measure", "measures", multiple=True, type=click.Choice(sorted(MEASURES)), help="With --faults too.")
 @click.option("--hurry", type=click.FloatRange(1), default=1.0, help="Hold each fault for so many times less.")
+@click.option("--pressing", is_flag=True, help="Let each fault follow the last without waiting for recovery.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave settings, logs and states here.")
 @click.option("--list", "list_only", is_flag=True, help="Name the faults and end.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -49,6 +50,7 @@ def drill(
     names: str,
     measures: tuple[str, ...],
     hurry: float,
+    pressing: bool,
     keep: Path | None,
     list_only: bool,
     as_json: bool,
@@ -77,6 +79,7 @@ def drill(
         faults=faults.shuffled(rng, chosen),
         measures=measures or (() if names else tuple(MEASURES)),
         hurry=hurry,
+        pressing=pressing,
     )
     console.print(f"Seed {seed}. {captures} captures, {devices} devices, {len(chosen)} faults.")
     with (

@@ -17,13 +17,14 @@ SETTLE_DEADLINE_S: Final = 180.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillOrder:
-    """`captures` over all devices and faults; `hurry` divides how long each fault holds."""
+    """`captures` over all devices and faults; `hurry` divides how long each holds; `pressing`: no pause in between."""
 
     seed: int
     captures: int
     faults: Sequence[Fault]
     measures: Sequence[str] = ()
     hurry: float = 1.0
+    pressing: bool = False
 
 
 def run(site: Site, order: DrillOrder, on_step: Callable[[str], None]) -> Verdict:
@@ -35,8 +36,9 @@ def run(site: Site, order: DrillOrder, on_step: Callable[[str], None]) -> Verdic
         with fault.strike(site):
             _send_during(site, fault.name, share, fault.lasts_s / order.hurry)
         ended_s[fault.name] = time.monotonic()
-        if wait_until_settled(site, deadline_s=SETTLE_DEADLINE_S) is None:
-            on_step(f"{fault.name}: not settled within {SETTLE_DEADLINE_S:g} s")
+        if not order.pressing:
+            _settle(site, fault.name, on_step)
+    _settle(site, "at the end", on_step)
     checks = []
     for name in order.measures:
         on_step(f"{name}: measured")
@@ -45,6 +47,11 @@ def run(site: Site, order: DrillOrder, on_step: Callable[[str], None]) -> Verdic
     stored = [capture for capture in read_bucket(site.bucket()) if capture.capture_id not in site.poison]
     recovery_s = _recovery_s(sent, ended_s)
     return reconcile(sent, stored, recovery_s=recovery_s, held_by_devices=site.held(), checks=tuple(checks))
+
+
+def _settle(site: Site, after: str, on_step: Callable[[str], None]) -> None:
+    if wait_until_settled(site, deadline_s=SETTLE_DEADLINE_S) is None:
+        on_step(f"{after}: not settled within {SETTLE_DEADLINE_S:g} s")
 
 
 def _send_during(site: Site, fault: str, captures: int, lasts_s: float) -> None:
