@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "segment": "digiscope_cloud.vision.segment_command:segment",
     "quality-table": "digiscope_cloud.learning.vision_tables.command:quality_table",
     "likeness-table": "digiscope_cloud.learning.vision_tables.command:likeness_table",
+    "segmenter-table": "digiscope_cloud.learning.vision_tables.command:segmenter_table",
     "inspect": "digiscope_cloud.vision.inspect_command:inspect_image",
 }
 

@@ -1,4 +1,4 @@
-"""`digiscope-cloud quality-table` and `likeness-table`: what the thresholds let through."""
+"""`digiscope-cloud quality-table`, `likeness-table` and `segmenter-table`: what vision gets right, counted."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,6 +36,20 @@ def likeness_table(data: Path, bundle: Path) -> None:
     """Count what is refused as no dermoscopic image of a lesion."""
     cv2.setNumThreads(1)
     _print(tables.likeness_rows(LiteRtSegmenter(load_segmenter(bundle)), data, QualityThresholds()), {})
+
+
+@click.command("segmenter-table")
+@data_option
+@bundle_option
+def segmenter_table(data: Path, bundle: Path) -> None:
+    """Compare the served masks of HAM10000's val and cal parts with the published ones, and Otsu's beside them."""
+    cv2.setNumThreads(1)
+    table = Table("figure", "mean", "95 % interval")
+    for name, figure in tables.segmenter_figures(LiteRtSegmenter(load_segmenter(bundle)), data).items():
+        table.add_row(name, f"{figure.value:.4f}", f"{figure.low:.4f} to {figure.high:.4f}")
+    console = Console()
+    console.print(table)
+    console.print(DISCLAIMER)
 
 
 def _print(rows: Mapping[str, tables.Row], severities: Mapping[str, str]) -> None:

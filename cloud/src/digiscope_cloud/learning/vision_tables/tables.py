@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digiscope_cloud.learning.segmentation import dataset
+from digiscope_cloud.learning.segmentation import dataset, evaluation, otsu
 from digiscope_cloud.learning.vision_tables.faults import FAULTS
 from digiscope_cloud.learning.vision_tables.strangers import all_strangers
 from digiscope_cloud.vision.image_files import read_images
@@ -15,6 +15,7 @@ from digiscope_shared.imaging import masks
 from digiscope_shared.imaging.decode import FrameBgr, decode_bgr
 from digiscope_shared.imaging.quality import QualityThresholds, assess
 from digiscope_shared.litert.segmenter import LiteRtSegmenter
+from digiscope_shared.model_bundle import Estimate
 
 
 @dataclass(slots=True)
@@ -64,7 +65,22 @@ def likeness_rows(segmenter: LiteRtSegmenter, data_dir: Path, thresholds: Qualit
     return rows
 
 
-def _reasons(segmenter: LiteRtSegmenter, image_bgr: FrameBgr, thresholds: QualityThresholds) -> list[str]:
+def segmenter_figures(segmenter: LiteRtSegmenter, data_dir: Path) -> dict[str, Estimate]:
+    """Measure Dice and Jaccard on the parts that have masks and were not trained on."""
+    groups = evaluation.lesion_groups(data_dir)
+    figures: dict[str, Estimate] = {}
+    for part in ("val", "cal"):
+        images = dataset.load(data_dir, part)
+        figures |= evaluation.figures(lambda image_bgr: _mask(segmenter, image_bgr), images, groups, part)
+        figures |= evaluation.figures(otsu.segment, images, groups, f"{part}.otsu")
+    return figures
+
+
+def _mask(segmenter: LiteRtSegmenter, image_bgr: FrameBgr) -> masks.Mask:
     height, width = image_bgr.shape[:2]
-    mask = masks.lesion_mask(segmenter.segment(image_bgr).probabilities, width=width, height=height)
-    return [str(failure.code) for failure in assess(image_bgr, thresholds, mask=mask).failures]
+    return masks.lesion_mask(segmenter.segment(image_bgr).probabilities, width=width, height=height)
+
+
+def _reasons(segmenter: LiteRtSegmenter, image_bgr: FrameBgr, thresholds: QualityThresholds) -> list[str]:
+    report = assess(image_bgr, thresholds, mask=_mask(segmenter, image_bgr))
+    return [str(failure.code) for failure in report.failures]
