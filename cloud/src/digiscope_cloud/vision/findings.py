@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from digiscope_cloud.vision.features import Features
+from digiscope_cloud.vision.one_line import one_line
 from digiscope_cloud.vision.sight import Sight
 from digiscope_shared.imaging import masks
 
@@ -42,7 +43,8 @@ def findings(sight: Sight) -> dict[str, Any]:
         found["likeness"]["detail"] = NOT_A_LESION
     if sight.features is not None:
         found |= _of_lesion(sight.features, sight.mm_per_px)
-    return dict(_plain(found))
+    plain = dict(_plain(found))
+    return {**plain, "summary": one_line(plain)}
 
 
 def _of_lesion(features: Features, mm_per_px: float | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from digiscope_cloud.vision.module import VisionModule, VisionSettings
 from digiscope_cloud.vision.occlusion import heat_map
 from digiscope_cloud.vision.overlay import overlay_png
 from digiscope_cloud.vision.sight import Sight
-from digiscope_cloud.vision.summary import one_line, report
+from digiscope_cloud.vision.summary import report
 from digiscope_shared.errors import DigiScopeError
 from digiscope_shared.imaging.decode import FrameBgr, decode_bgr
 from digiscope_shared.lesions import DISCLAIMER
@@ -94,6 +94,6 @@ def _print(found: dict[str, Any]) -> None:
     console = Console()
     ranked = sorted(found["probabilities"].items(), key=lambda pair: -pair[1])
     console.print("  ".join(f"{label} {value:.3f}" for label, value in ranked))
-    console.print(one_line(found["vision"]))
+    console.print(found["vision"]["summary"])
     console.print(report(found["vision"]))
     console.print(DISCLAIMER)

@@ -25,7 +25,7 @@ def test_findings_are_json_and_whole(module: VisionModule) -> None:
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["schema"] == SCHEMA
     assert set(found) == {
-        *("schema", "picture", "segmentation", "quality", "likeness"),
+        *("schema", "summary", "picture", "segmentation", "quality", "likeness"),
         *("axes", "shape", "colour", "texture", "abcd"),
     }
     assert len(found["segmentation"]["mask_sha256"]) == 64
