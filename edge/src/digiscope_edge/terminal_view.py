@@ -85,6 +85,8 @@ class TerminalView:
     config_version: int = 0
     config_refusal: str = ""
     advice: str = ""
+    # The newest result's features in one line, from the worker's vision stage.
+    finding: str = ""
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("captured", "stored", "answered", "refused", "rejected"), 0)
     )
@@ -159,6 +161,8 @@ class TerminalView:
         row = self.row(event.capture_id)
         self.counts["answered"] += row.final is None
         final = final_answer(event.result)
+        features = features_of(event.result)
+        self.finding = f"{row.label}: {features}" if features else ""
         self._put(replace(row, state=CaptureState.ANSWERED, final=final, answered_after_s=event.latency_s))
 
     def _link_changed(self, event: happened.LinkChanged, _now_s: float) -> None:
@@ -207,6 +211,12 @@ def final_answer(result: AnalysisResult) -> Answer:
     if result.refusal is not None:
         return Answer(triage=result.triage, refusal=str(result.refusal.reason))
     return _answer(result.probabilities, result.triage)
+
+
+def features_of(result: AnalysisResult) -> str:
+    """Return what the vision stage says in one line, empty where it says nothing."""
+    vision = result.findings.get("vision")
+    return shown(str(vision.get("summary", ""))) if isinstance(vision, dict) else ""
 
 
 def shown(text: str) -> str:

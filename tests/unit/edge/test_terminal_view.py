@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from digiscope_edge import events as happened
-from digiscope_edge.terminal_view import MAX_ROWS, TerminalView, duration_text, shown, size_text
+from digiscope_edge.terminal_view import MAX_ROWS, TerminalView, duration_text, features_of, shown, size_text
 from digiscope_shared.errors import Reason
 from digiscope_shared.lesions import LesionClass
 from digiscope_shared.messages import AnalysisResult, CameraHealth, Prescreen, Refusal, Triage
@@ -140,3 +142,12 @@ def test_control_characters_never_reach_the_terminal() -> None:
 def test_units() -> None:
     assert [size_text(size) for size in (0, 84_000, 1_234_567)] == ["0 kB", "84 kB", "1.2 MB"]
     assert [duration_text(seconds) for seconds in (None, 1.44, 300, 7200)] == ["", "1.4 s", "5 min", "2 h"]
+
+
+def test_the_newest_result_s_features_stand_in_one_line() -> None:
+    event = answered("a")
+    result = replace(event.result, findings={"vision": {"summary": "A1 B3 C2 · 6.1 mm\x1b[2J"}})
+    view = view_after(accepted("a", 7), replace(event, result=result))
+    assert view.finding.endswith("A1 B3 C2 · 6.1 mm\N{REPLACEMENT CHARACTER}[2J")
+    assert view_after(accepted("a"), event).finding == ""
+    assert features_of(replace(result, findings={"vision": "odd"})) == ""

@@ -9,7 +9,7 @@ from typing import Any, Final, TextIO
 import structlog
 
 from digiscope_edge import events as happened
-from digiscope_edge.terminal_view import TerminalView, duration_text, shown, size_text
+from digiscope_edge.terminal_view import TerminalView, duration_text, features_of, shown, size_text
 from digiscope_shared.lesions import DISCLAIMER
 
 log = structlog.get_logger()
@@ -62,7 +62,9 @@ def _accepted(event: happened.CaptureAccepted, view: TerminalView) -> str:
 
 def _answered(event: happened.CaptureAnswered, view: TerminalView) -> str:
     row = view.row(event.capture_id)
-    return f"capture {row.label} answered: {row.final} in {duration_text(event.latency_s)} ({DISCLAIMER})"
+    features = features_of(event.result)
+    seen = f"; {features}" if features else ""
+    return f"capture {row.label} answered: {row.final} in {duration_text(event.latency_s)}{seen} ({DISCLAIMER})"
 
 
 def _outbox(event: happened.OutboxChanged, _view: TerminalView) -> str:

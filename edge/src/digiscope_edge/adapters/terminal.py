@@ -109,6 +109,8 @@ class Terminal:
 def render(view: TerminalView, now_s: float, *, height: int, keys: str = "") -> RenderableType:
     """Return the screen for `height` lines: the newest captures that fit, the disclaimer always."""
     notices = [Text(f"! {problem}", style="yellow", overflow="ellipsis", no_wrap=True) for problem in view.problems]
+    if view.finding:
+        notices.append(Text(view.finding, style="dim", overflow="ellipsis", no_wrap=True))
     if view.advice:
         notices.append(Text(f"! {view.advice}", style="bold magenta"))
     # Advice may need a second line; a problem is cut at one.
