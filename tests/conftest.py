@@ -1,5 +1,6 @@
 """The real servers, once a session; a project and bucket of its own for each test."""
 
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,11 @@ from digiscope_cloud.fleet.provisioning import provision
 from digiscope_cloud.local.servers import Mosquitto, PubsubEmulator, StorageEmulator
 from digiscope_cloud.settings import CloudSettings
 from digiscope_shared.mqtt.settings import MqttSettings
+
+
+def pytest_configure() -> None:
+    """Undo a parent that ignores Ctrl-C, as a shell's background jobs do: tests send it, and children inherit it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -103,7 +103,7 @@ def test_the_bridge_sees_dropped_messages_and_nothing_else_of_sys(bridge: Client
     def sys_topics() -> set[str]:
         return {mqtt_topic for mqtt_topic, _ in bridge.received if mqtt_topic.startswith("$SYS")}
 
-    wait_until(sys_topics, what="$SYS", timeout_s=15)
+    wait_until(sys_topics, what="$SYS", timeout_s=45)
     assert sys_topics() == {"$SYS/broker/publish/messages/dropped"}
 
 

@@ -7,9 +7,9 @@ import keras
 
 from digiscope_cloud.learning.bundle_writer import GoldenData, golden_images, golden_inputs, write_bundle
 from digiscope_cloud.learning.litert_export import Quantisation, convert
+from digiscope_shared.input_spec import InputSpec
 from digiscope_shared.lesions import LesionClass
 from digiscope_shared.model_bundle import Manifest, ModelBundle
-from digiscope_shared.model_input import InputSpec
 from digiscope_shared.triage import OperatingPoints
 
 SPEC = InputSpec(height=24, width=32)

@@ -12,8 +12,8 @@ from digiscope_cloud.worker.ports import Floats
 from digiscope_cloud.worker.serving import Serving
 from digiscope_cloud.worker.settings import WorkerSettings
 from digiscope_shared import logs, settings_file
+from digiscope_shared.input_spec import InputSpec
 from digiscope_shared.lesions import LesionClass
-from digiscope_shared.model_input import InputSpec
 from digiscope_shared.triage import OperatingPoints
 from tests.support import examiners
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final
 from digiscope_shared import bundle_files
 from digiscope_shared.codec import decode_json
 from digiscope_shared.errors import PermanentError, Reason
+from digiscope_shared.input_spec import InputSpec
 from digiscope_shared.lesions import LesionClass
-from digiscope_shared.model_input import InputSpec
 from digiscope_shared.triage import OperatingPoints
 
 MANIFEST: Final = "manifest.json"

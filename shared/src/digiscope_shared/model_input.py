@@ -1,10 +1,11 @@
 """The one place where pixels become a model's input: edge, worker and trainer all call `build_input`."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
+
+from digiscope_shared.input_spec import InputSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,19 +15,6 @@ if TYPE_CHECKING:
 else:
     FrameBgr: TypeAlias = Any
     ModelInput: TypeAlias = Any
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputSpec:
-    """Size in pixels, what to cut off, colour order, and `value = byte × scale + offset`."""
-
-    height: int
-    width: int
-    # aspect: the largest centred part that has the input's aspect ratio. whole: the frame, stretched where it must be.
-    crop: Literal["aspect", "whole"] = "aspect"
-    colour_order: Literal["rgb", "bgr"] = "rgb"
-    scale: float = 1 / 255
-    offset: float = 0.0
 
 
 def build_input(image_bgr: FrameBgr, spec: InputSpec) -> ModelInput:

@@ -13,8 +13,8 @@ import numpy as np
 from digiscope_shared import bundle_files
 from digiscope_shared.codec import decode_json
 from digiscope_shared.errors import PermanentError, Reason
+from digiscope_shared.input_spec import InputSpec
 from digiscope_shared.model_bundle import CARD, GOLDEN, MANIFEST, MODEL, Estimate
-from digiscope_shared.model_input import InputSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

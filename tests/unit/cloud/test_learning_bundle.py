@@ -19,9 +19,10 @@ from digiscope_cloud.worker.adapters import image_process
 from digiscope_edge.adapters import litert_prescreen
 from digiscope_shared.errors import PermanentError, Reason
 from digiscope_shared.imaging.phantoms import draw_phantom
+from digiscope_shared.input_spec import InputSpec
 from digiscope_shared.litert.classifier import LiteRtClassifier
 from digiscope_shared.model_bundle import MODEL, load_bundle
-from digiscope_shared.model_input import InputSpec, build_input
+from digiscope_shared.model_input import build_input
 from tests.support.model_bundles import SPEC, tiny_bundle, tiny_model
 
 

@@ -16,7 +16,7 @@ from digiscope_cloud.learning.networks.registry import build_network
 from digiscope_cloud.learning.training import Observer, Trainer
 from digiscope_shared.errors import SettingsError
 from digiscope_shared.imaging.phantoms import draw_phantom
-from digiscope_shared.model_input import InputSpec
+from digiscope_shared.input_spec import InputSpec
 
 CONFIG = TrainingConfig(
     id="tiny",

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digiscope_shared.imaging.phantoms import draw_phantom
-from digiscope_shared.model_input import InputSpec, build_input, centre_crop
+from digiscope_shared.input_spec import InputSpec
+from digiscope_shared.model_input import build_input, centre_crop
 
 
 def test_shape_type_and_range() -> None:

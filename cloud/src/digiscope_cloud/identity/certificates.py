@@ -131,7 +131,7 @@ def key_of_request(request_pem: bytes, *, expected_name: str) -> ec.EllipticCurv
         request = x509.load_pem_x509_csr(request_pem)
         names = [attribute.value for attribute in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         valid, key = request.is_signature_valid, request.public_key()
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, InvalidSignature, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise SettingsError(f"not a certificate request: {error}") from error
     if names != [expected_name]:
         raise SettingsError(f"the request is for {', '.join(map(repr, names)) or 'nobody'}, not for {expected_name!r}")

@@ -10,7 +10,8 @@ import numpy as np
 from digiscope_cloud.learning.augmentation import augment
 from digiscope_cloud.learning.config import Stage, TrainingConfig
 from digiscope_cloud.learning.datasets.examples import ImagesBgr
-from digiscope_shared.model_input import InputSpec, scale_pixels
+from digiscope_shared.input_spec import InputSpec
+from digiscope_shared.model_input import scale_pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,10 @@ import numpy as np
 from digiscope_cloud.learning.metrics import softmax
 from digiscope_shared.codec import encode_json
 from digiscope_shared.imaging.phantoms import draw_phantom
+from digiscope_shared.input_spec import InputSpec
 from digiscope_shared.litert.classifier import LiteRtClassifier
 from digiscope_shared.model_bundle import CARD, GOLDEN, MANIFEST, MODEL, Manifest, ModelBundle, load_bundle
-from digiscope_shared.model_input import InputSpec, build_input, resize
+from digiscope_shared.model_input import build_input, resize
 
 GOLDEN_SEEDS: Final = (11, 23, 37, 51)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from digiscope_shared.model_input import InputSpec
+from digiscope_shared.input_spec import InputSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from digiscope_shared.model_input import InputSpec
+from digiscope_shared.input_spec import InputSpec
 
 Quantisation = Literal["float32", "float16", "int8"]
 

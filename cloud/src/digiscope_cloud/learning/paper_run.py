@@ -16,7 +16,8 @@ from digiscope_cloud.learning.datasets.examples import Dataset, load_images
 from digiscope_cloud.learning.networks import paper_cnn
 from digiscope_cloud.learning.paper_protocol import CODES, PaperSplit, paper_split
 from digiscope_shared.errors import SettingsError
-from digiscope_shared.model_input import InputSpec, build_input
+from digiscope_shared.input_spec import InputSpec
+from digiscope_shared.model_input import build_input
 
 _log = structlog.get_logger()
 EPOCHS: Final = 50

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from digiscope_cloud.learning.datasets.examples import ImagesBgr
-from digiscope_shared.model_input import InputSpec, build_input
+from digiscope_shared.input_spec import InputSpec
+from digiscope_shared.model_input import build_input
 
 
 def predict_logits(model: keras.Model, images_bgr: Sequence[ImagesBgr], spec: InputSpec, *, batch: int = 64) -> Any:

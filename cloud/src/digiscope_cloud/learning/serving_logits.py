@@ -7,7 +7,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from digiscope_cloud.learning.datasets.examples import ImagesBgr
-from digiscope_shared.model_input import InputSpec, build_input
+from digiscope_shared.input_spec import InputSpec
+from digiscope_shared.model_input import build_input
 
 _BATCH: Final = 32
 

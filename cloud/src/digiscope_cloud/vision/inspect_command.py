@@ -17,10 +17,11 @@ from digiscope_cloud.vision.sight import Sight
 from digiscope_cloud.vision.summary import report
 from digiscope_shared.errors import DigiScopeError
 from digiscope_shared.imaging.decode import FrameBgr, decode_bgr
+from digiscope_shared.input_spec import InputSpec
 from digiscope_shared.lesions import DISCLAIMER
 from digiscope_shared.litert.classifier import LiteRtClassifier
 from digiscope_shared.model_bundle import load_bundle
-from digiscope_shared.model_input import InputSpec, build_input
+from digiscope_shared.model_input import build_input
 
 CLASSIFIER: Final = Path(str(files("digiscope_cloud"))) / "bundles" / "classifier"
 DECODE_AT_LEAST_PX: Final = 450

@@ -8,10 +8,10 @@ from digiscope_cloud.worker.analysis import ServedModel
 from digiscope_cloud.worker.ports import Classifier
 from digiscope_cloud.worker.settings import WorkerSettings
 from digiscope_shared.errors import PermanentError, Reason
+from digiscope_shared.input_spec import InputSpec
 from digiscope_shared.lesions import LesionClass
 from digiscope_shared.litert.classifier import LiteRtClassifier
 from digiscope_shared.model_bundle import load_bundle
-from digiscope_shared.model_input import InputSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from digiscope_cloud.vision.module import VisionModule
 from digiscope_cloud.vision.overlay import heated, layer_png, marked, overlay_png
 from digiscope_cloud.vision.sight import Sight
 from digiscope_shared.imaging.phantoms import PhantomLesion, draw_lesion
-from digiscope_shared.model_input import InputSpec
+from digiscope_shared.input_spec import InputSpec
 
 BLANK = np.full((450, 600, 3), 180, np.uint8)
 

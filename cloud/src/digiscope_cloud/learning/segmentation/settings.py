@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from digiscope_shared.model_input import InputSpec
+from digiscope_shared.input_spec import InputSpec
 
 Share = Annotated[float, Meta(ge=0, le=0.5)]
 

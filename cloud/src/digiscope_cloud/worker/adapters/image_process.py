@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from digiscope_cloud.worker.ports import Examination
 from digiscope_shared.errors import PermanentError, Reason
-from digiscope_shared.model_input import InputSpec
+from digiscope_shared.input_spec import InputSpec
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
