@@ -5,27 +5,28 @@ from typing import Final
 
 import click
 
-# Subcommand to "module:command". A module is imported when its command runs, and its extra must be installed then.
+# Subcommand to "module:command" and what the list of commands says of it. A module is imported when its command runs,
+# and its extra must be installed then; listing imports none, for one of them is TensorFlow.
 COMMANDS: Final = {
-    "audit-log": "digiscope_cloud.audit_log.__main__:audit_log",
-    "bridge": "digiscope_cloud.bridge.__main__:bridge",
-    "worker": "digiscope_cloud.worker.__main__:worker",
-    "fleet": "digiscope_cloud.fleet.__main__:fleet",
-    "provision": "digiscope_cloud.fleet.provision_command:provision",
-    "drill": "digiscope_cloud.drill.__main__:drill",
-    "local": "digiscope_cloud.local.__main__:local",
-    "train": "digiscope_cloud.learning.train_command:train",
-    "evaluate": "digiscope_cloud.learning.evaluate_command:evaluate_command",
-    "audit": "digiscope_cloud.learning.audit_command:audit_command",
-    "models": "digiscope_cloud.learning.model_registry.__main__:models",
-    "report": "digiscope_cloud.learning.report.command:report",
-    "tune": "digiscope_cloud.learning.tune_command:tune",
-    "train-segmenter": "digiscope_cloud.learning.segmentation.command:train_segmenter",
-    "segment": "digiscope_cloud.vision.segment_command:segment",
-    "quality-table": "digiscope_cloud.learning.vision_tables.command:quality_table",
-    "likeness-table": "digiscope_cloud.learning.vision_tables.command:likeness_table",
-    "segmenter-table": "digiscope_cloud.learning.vision_tables.command:segmenter_table",
-    "inspect": "digiscope_cloud.vision.inspect_command:inspect_image",
+    "bridge": ("bridge.__main__:bridge", "Carry messages between MQTT and Google Cloud."),
+    "worker": ("worker.__main__:worker", "Analyse captures."),
+    "fleet": ("fleet.__main__:fleet", "Configure and enroll devices, see what they report."),
+    "provision": ("fleet.provision_command:provision", "Create topics, subscriptions, dead letters and bucket."),
+    "audit-log": ("audit_log.__main__:audit_log", "Check and read the log of who did what."),
+    "drill": ("drill.__main__:drill", "Prove that nothing is lost: run the system through faults."),
+    "local": ("local.__main__:local", "Run the whole of DigiScope on this machine."),
+    "inspect": ("vision.inspect_command:inspect_image", "Say all that DigiScope sees in one picture."),
+    "segment": ("vision.segment_command:segment", "Write the lesion's mask of each picture."),
+    "train": ("learning.train_command:train", "Train, calibrate, measure and pack a model."),
+    "tune": ("learning.tune_command:tune", "Train again with better hyperparameters, until good enough."),
+    "evaluate": ("learning.evaluate_command:evaluate_command", "Measure a bundle on labelled images."),
+    "audit": ("learning.audit_command:audit_command", "Look for held-out images that training has seen."),
+    "models": ("learning.model_registry.__main__:models", "Keep bundles, and decide which one serves."),
+    "report": ("learning.report.command:report", "Lay the paper's tables and figures beside ours."),
+    "train-segmenter": ("learning.segmentation.command:train_segmenter", "Train the lesion segmenter."),
+    "segmenter-table": ("learning.vision_tables.command:segmenter_table", "Compare served masks with the true ones."),
+    "quality-table": ("learning.vision_tables.command:quality_table", "Count what the quality gate refuses."),
+    "likeness-table": ("learning.vision_tables.command:likeness_table", "Count what is refused as no lesion."),
 }
 
 
@@ -33,14 +34,18 @@ class LazyGroup(click.Group):
     """Resolves subcommands by name, https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS) if ctx else []
+        return list(COMMANDS) if ctx else []
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module_name, _, attribute = COMMANDS[cmd_name].partition(":")
+        module_name, _, attribute = COMMANDS[cmd_name][0].partition(":")
         try:
-            command = getattr(import_module(module_name), attribute)
+            command = getattr(import_module(f"digiscope_cloud.{module_name}"), attribute)
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("digiscope_cloud"):
                 raise
