@@ -83,7 +83,7 @@ def run(
     deadline_s: float | None,
     journal: Path | None,
 ) -> None:
-    r"""Run the agent: camera, outbox, uplink, terminal.
+    """Run the agent: camera, outbox, uplink, terminal.
 
     \b
     Examples:
@@ -106,7 +106,7 @@ def run(
 @click.option("--wait", "wait_s", type=float, default=0.0, help="Seconds to wait for the results.")
 @click.pass_context
 def capture(ctx: click.Context, /, files: tuple[Path, ...], wait_s: float, **details: Any) -> None:
-    r"""Put images into the outbox, or with no FILE ask the running agent's camera for one.
+    """Put images into the outbox, or with no FILE ask the running agent's camera for one.
 
     Works with and without a running agent; without one, the captures wait for it.
 
@@ -130,7 +130,7 @@ def capture(ctx: click.Context, /, files: tuple[Path, ...], wait_s: float, **det
 @click.option("--port", type=int, default=8090, show_default=True)
 @click.pass_context
 def preview(ctx: click.Context, source: str, host: str, port: int) -> None:
-    r"""Show the camera in a browser, with the lesion's outline and what to do better.
+    """Show the camera in a browser, with the lesion's outline and what to do better.
 
     \b
     Examples:
@@ -195,7 +195,7 @@ _FOLDER = click.option(
 @click.argument("device_id")
 @_FOLDER
 def enroll_request(device_id: str, folder: Path) -> None:
-    r"""Make a key that never leaves this device, and a request for its certificate.
+    """Make a key that never leaves this device, and a request for its certificate.
 
     \b
     Example:
@@ -211,7 +211,7 @@ def enroll_request(device_id: str, folder: Path) -> None:
 @click.argument("package", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @_FOLDER
 def enroll(package: Path, folder: Path) -> None:
-    r"""Install the package of `digiscope-cloud fleet enroll`, the first time or to renew.
+    """Install the package of `digiscope-cloud fleet enroll`, the first time or to renew.
 
     \b
     Example:
@@ -237,7 +237,7 @@ def telemetry() -> None:
 @click.option("--measured-at", default="", help="ISO 8601; now, where it is missing.")
 @click.pass_context
 def send(ctx: click.Context, /, **fields: Any) -> None:
-    r"""Keep a reading for the running agent to send; it is on disk when this returns.
+    """Keep a reading for the running agent to send; it is on disk when this returns.
 
     \b
     Example:

@@ -25,7 +25,7 @@ _SHOWN: Final = 5
 @click.option("--train-part", default="train", show_default=True, help="What the training part is called.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def audit_command(split: Path, images: Path, train_part: str, as_json: bool) -> None:  # noqa: FBT001, a flag
-    r"""Look for held-out images that training has seen: copies, near copies, lesions on both sides.
+    """Look for held-out images that training has seen: copies, near copies, lesions on both sides.
 
     Exit code 0 where nothing leaks, 1 where something does, 2 for wrong input.
 

@@ -28,7 +28,7 @@ from digiscope_shared.model_bundle import Estimate, ModelBundle, load_bundle
 @click.option("--part", default="", help="Only the rows that have this in a column 'part'.")
 @click.option("--json", "as_json", is_flag=True, help="For machines; the keys are stable.")
 def evaluate_command(model: Path, images: Path, labels: Path, part: str, as_json: bool) -> None:  # noqa: FBT001, a flag
-    r"""Measure a bundle as it serves, with 95 % intervals from bootstraps over lesions.
+    """Measure a bundle as it serves, with 95 % intervals from bootstraps over lesions.
 
     Exit code 0 when measured, 1 when the bundle is bad or no image can be read, 2 for wrong input.
 

@@ -42,7 +42,7 @@ _INTERRUPTED: Final = 130
 def train(
     *, protocol: str, config_path: Path, data: Path, labels: Path | None, runs: Path, bundle: Path | None
 ) -> None:
-    r"""Train, calibrate, measure and pack a model; interrupted, it goes on from its checkpoint.
+    """Train, calibrate, measure and pack a model; interrupted, it goes on from its checkpoint.
 
     \b
     Examples:

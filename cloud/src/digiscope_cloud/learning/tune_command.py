@@ -23,7 +23,7 @@ _INTERRUPTED = 130
 @data_option
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs/tune"), show_default=True)
 def tune(config: Path, data: Path, runs: Path) -> None:
-    r"""Train, evaluate, analyse, choose anew, until good enough; interrupted, it goes on from its journal.
+    """Train, evaluate, analyse, choose anew, until good enough; interrupted, it goes on from its journal.
 
     Exit code 0 where the targets were reached, 1 where the trials ran out first.
 

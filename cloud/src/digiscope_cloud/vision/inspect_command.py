@@ -45,7 +45,7 @@ def inspect_image(
       digiscope-cloud inspect lesion.jpg --overlay overlay.png --frame-width-mm 12
       digiscope-cloud inspect lesion.jpg --json
     Exit status 1: the picture can't be judged; the reason is on stderr.
-    """  # noqa: D301 - click's own \b
+    """
     cv2.setNumThreads(1)
     try:
         image_bgr = decode_bgr(image.read_bytes(), at_least_px=DECODE_AT_LEAST_PX)

@@ -51,7 +51,7 @@ def segment(images: Path, out: Path, truths: Path | None, bundle: Path, *, as_js
       digiscope-cloud segment --images photos --out masks
       digiscope-cloud segment --images images_200x150.zip --masks masks_200x150.zip --out /tmp/masks
     Exit status 1: a picture was refused.
-    """  # noqa: D301 - click's own \b
+    """
     cv2.setNumThreads(1)
     try:
         tally = _segment_all(images, out, truths, LiteRtSegmenter(load_segmenter(bundle)))

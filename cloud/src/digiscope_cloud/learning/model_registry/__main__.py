@@ -88,7 +88,7 @@ def promote(
     by: str,
     why: str,
 ) -> None:
-    r"""Let a bundle serve, if it passes the gates. Exit code 1 where a gate refuses it.
+    """Let a bundle serve, if it passes the gates. Exit code 1 where a gate refuses it.
 
     \b
     Example:

@@ -25,7 +25,7 @@ from digiscope_shared.model_bundle import load_bundle
 @data_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/report"), show_default=True)
 def report(run: Path, data: Path, out: Path) -> None:
-    r"""Write report.html and its PNGs from a finished paper run.
+    """Write report.html and its PNGs from a finished paper run.
 
     \b
     Example:

@@ -25,7 +25,7 @@ def train_segmenter(config_path: Path, data: Path, run: Path, bundle: Path | Non
     Examples:
       digiscope-cloud train-segmenter
       digiscope-cloud train-segmenter --run runs/segmenter --bundle shared/src/digiscope_shared/bundles/segmenter
-    """  # noqa: D301 - click's own \b
+    """
     try:
         folder = _train(config_path, data, run, bundle or run / "bundle")
     except DigiScopeError as error:
