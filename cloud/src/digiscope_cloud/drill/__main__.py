@@ -36,7 +36,7 @@ Exit codes: 0 nothing lost, nothing answered twice, outboxes empty; 1 otherwise;
 @click.option("--captures", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--devices", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--faults", "names", default="", help="Comma-separated; all of them, where it is missing.")
-@click.option("--measure", "measures", multiple=True, type=click.Choice(sorted(MEASURES)), help="Also measure; repeat for more.")
+@click.option("--measure", "measures", multiple=True, type=click.Choice(sorted(MEASURES)), help="Also measure.")
 @click.option("--hurry", type=click.FloatRange(1), default=1.0, help="Hold each fault for so many times less.")
 @click.option("--pressing", is_flag=True, help="Let each fault follow the last without waiting for recovery.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave settings, logs and states here.")
