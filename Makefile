@@ -86,3 +86,4 @@ drill: $(VENV)/.runtime mosquitto ## the fault kit: 1,000 captures through every
 .PHONY: bench
 bench: $(VENV)/.runtime mosquitto ## what this machine does: images a second, CPU a capture, latency
 	@$(BIN)/digiscope-cloud local bench
+	@$(BIN)/python -m digiscope_cloud.vision.bench
