@@ -113,6 +113,7 @@ def test_stop_tells_whether_a_reader_hangs(start: Callable[..., Rig]) -> None:
     for rig in (healthy, hanging):
         rig.wait_for_state("ok")
     hanging.device.hang()
+    wait_until(hanging.device.stuck.is_set, what="a reader hangs")
     assert healthy.loop.stop()
     assert not hanging.loop.stop(deadline_s=0.3)
 

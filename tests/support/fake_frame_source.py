@@ -24,6 +24,8 @@ class FakeDevice:
     opened: int = 0
     closed: int = 0
     hanging: threading.Event = field(default_factory=threading.Event)
+    # Set when a reader is really stuck in it.
+    stuck: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
@@ -57,6 +59,7 @@ class FakeFrameSource:
     def read(self) -> FrameBgr | None:
         device = self._device
         if device.hanging.is_set():
+            device.stuck.set()
             device.released.wait()
         self._pause.wait(0.005)
         if not self._is_open or not device.present:
