@@ -112,8 +112,9 @@ class Bench:
     def take(self, record: CaptureRecord) -> FakeDelivery:
         return self.take_body(encode_json(record))
 
-    def take_body(self, body: bytes) -> FakeDelivery:
-        delivery = FakeDelivery(envelope=Envelope(attributes={"schema": CaptureRecord.SCHEMA}, body=body))
+    def take_body(self, body: bytes, **attributes: str) -> FakeDelivery:
+        envelope = Envelope(attributes={"schema": CaptureRecord.SCHEMA} | attributes, body=body)
+        delivery = FakeDelivery(envelope=envelope)
         self.taker.take(delivery)
         return delivery
 
@@ -163,6 +164,16 @@ def test_a_repeat_publishes_the_same_bytes() -> None:
     assert bench.take(record).acked
     bench.cnn.probabilities = {LesionClass.MEL: 0.0, LesionClass.NV: 1.0}
     assert bench.take(record).acked
+    first, second = bench.results()
+    assert first == second
+
+
+def test_an_impatient_device_costs_no_second_analysis() -> None:
+    bench = Bench()
+    record = encode_json(bench.stored_record())
+    assert bench.take_body(record, asked_again="1").acked
+    bench.cnn.fails = AssertionError("looked at the image again")
+    assert bench.take_body(record, asked_again="1").acked
     first, second = bench.results()
     assert first == second
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, Final
 
@@ -11,10 +11,10 @@ import structlog
 from google.api_core import exceptions as google_errors
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import pubsub_v1
-from google.cloud.pubsub_v1.subscriber.scheduler import ThreadScheduler
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from digiscope_cloud.adapters.pubsub_channel import client_arguments, emulator_host
+from digiscope_cloud.adapters.turn_scheduler import TurnScheduler
 from digiscope_cloud.ports import Delivery
 from digiscope_cloud.settings import CloudSettings
 from digiscope_shared.backoff import Backoff
@@ -47,7 +47,7 @@ class PubsubDelivery:
 
 
 class PubsubSubscriber:
-    """Delivers on `threads` threads a subscription; `max_lease_s` must outlive the slowest handling."""
+    """Delivers on `threads` threads, devices in turn; `max_lease_s` must outlive the slowest handling."""
 
     def __init__(
         self, settings: CloudSettings, *, threads: int = 8, max_lease_s: float = 3600.0, close_within_s: float = 30.0
@@ -101,7 +101,7 @@ class PubsubSubscriber:
             self._client.subscription_path(self._project, subscription),
             callback=lambda message: on_delivery(PubsubDelivery(message)),
             flow_control=flow_control,
-            scheduler=ThreadScheduler(ThreadPoolExecutor(self._threads, thread_name_prefix=subscription)),
+            scheduler=TurnScheduler(self._threads, name=subscription),
             await_callbacks_on_shutdown=True,
         )
         log.info("pull_opened", subscription=subscription)

@@ -15,8 +15,9 @@ class WorkerSettings(CloudSettings):
     """`bundle` is a directory; empty means the bundle in the package."""
 
     bundle: str = ""
-    # Captures leased from Pub/Sub, and those of them that are worked on at once.
-    leased_captures: Positive = 64
+    # Captures leased from Pub/Sub, records of 1 KB. Devices take turns within them: few would let a flood fill them.
+    leased_captures: Positive = 500
+    # And those of them that are worked on at once.
     threads: Positive = 8
     # Vision is what costs: one process for each core.
     image_processes: Positive = 2

@@ -29,8 +29,10 @@ class MqttSettings:
     # MQTT 5's own default is 0: the broker would forget the session at every cut.
     session_expiry_s: int = 7 * 24 * 3600
     connect_timeout_s: float = 10.0
-    connect_backoff_s: float = 1.0
-    connect_backoff_cap_s: float = 60.0
+    # Two hundred devices that come back at once try at most about four times as often in the busiest second as in the
+    # mean one; with 1 s and 60 s it was thirteen times, for the first second is crowded and the last minute empty.
+    connect_backoff_s: float = 4.0
+    connect_backoff_cap_s: float = 20.0
     # A login that was refused stays refused until a person acts; a storm of retries would only fill logs.
     refused_backoff_s: float = 60.0
     # Connected for this long, the link counts as stable, and the backoff starts again from its base.
