@@ -1,10 +1,13 @@
 """What PLATFORM's traps do to a session, on a real Mosquitto."""
 
+import os
+import resource
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +99,20 @@ def test_the_broker_took_it(mqtt: Mqtt) -> None:
     writer.session.publish("a/b", envelope(), on_taken=taken.set)
     assert taken.wait(5)
     assert writer.session.untaken == 0
+
+
+def test_a_process_with_many_descriptors_keeps_its_link(mqtt: Mqtt) -> None:
+    # select() ends at 1,023: the drill's two hundred devices in one process never came back.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as held:
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        held.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        for _ in range(1100):
+            held.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        endpoint = mqtt("late", "a/#").up()
+        endpoint.session.publish("a/b", envelope())
+        wait_until(lambda: endpoint.messages, what="the message")
 
 
 def test_too_large_is_refused_before_it_is_handed_over(mqtt: Mqtt) -> None:

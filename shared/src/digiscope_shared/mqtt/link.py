@@ -164,21 +164,32 @@ class Link:
             return MQTTErrorCode.MQTT_ERR_CONN_LOST
         full = self._window.full
         decrypted = not full and isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-        reading = [self._wake_reader] if full else [self._wake_reader, sock]
-        writing = [sock] if client.want_write() else []
-        try:
-            readable, writable, _ = select.select(reading, writing, [], 0 if decrypted else timeout_s)
-        except ValueError:
+        wanted = (0 if full else select.POLLIN) | (select.POLLOUT if client.want_write() else 0)
+        came = self._wait_for(sock, wanted, 0 if decrypted else timeout_s)
+        if came is None:
             # Closed in between by another callback.
             return MQTTErrorCode.MQTT_ERR_CONN_LOST
-        if self._wake_reader in readable:
-            self._wake_reader.recv(4096)
-        rc = client.loop_read() if decrypted or sock in readable else MQTTErrorCode.MQTT_ERR_SUCCESS
-        if rc == MQTTErrorCode.MQTT_ERR_SUCCESS and (writable or client.want_write()):
+        rc = client.loop_read() if decrypted or came & ~select.POLLOUT else MQTTErrorCode.MQTT_ERR_SUCCESS
+        if rc == MQTTErrorCode.MQTT_ERR_SUCCESS and (came & select.POLLOUT or client.want_write()):
             rc = client.loop_write()
         if rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
             rc = client.keep_alive_unheard() if full else client.loop_misc()
         return rc
+
+    def _wait_for(self, sock: socket.socket, wanted: int, timeout_s: float) -> int | None:
+        """Return what came of `wanted` (poll's flags) until somebody woke us; None where the socket is closed."""
+        # Not select(), which ends at descriptor 1,023.
+        poll = select.poll()
+        poll.register(self._wake_reader, select.POLLIN)
+        descriptor = sock.fileno()
+        if descriptor < 0:
+            return None
+        if wanted:
+            poll.register(descriptor, wanted)
+        came = dict(poll.poll(timeout_s * 1e3))
+        if self._wake_reader.fileno() in came:
+            self._wake_reader.recv(4096)
+        return came.get(descriptor, 0)
 
     def _wake(self, *_: object) -> None:
         # A full pipe wakes as well as one more byte.
