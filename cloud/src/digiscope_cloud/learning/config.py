@@ -28,7 +28,7 @@ class Augmentation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
     name: Literal["paper-cnn", "efficientnet-lite0"]
-    # Of EfficientNet-Lite0: the whole, its first nine blocks, or both trained in one pass.
+    # Of EfficientNet-Lite0: the whole, its first nine blocks, or both trained in one pass, whose mean serves.
     exits: Literal["late", "early", "both"] = "late"
     dropout: float = 0.0
     drop_path: float = 0.0

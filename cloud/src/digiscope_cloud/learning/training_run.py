@@ -13,7 +13,7 @@ from digiscope_cloud.learning.training import Observer, Trainer
 
 
 def train(config: TrainingConfig, training: TrainingSet, observer: Observer, run_dir: Path, runs: Path) -> keras.Model:
-    """Train, or go on; return the serving part of the model with averaged weights; `model.keras` has all of it."""
+    """Train, or go on; return what serves, with averaged weights; `model.keras` has all of it."""
     run_dir.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.seed)
     model = build_network(config.network, len(LABELS))
