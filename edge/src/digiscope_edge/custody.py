@@ -18,13 +18,20 @@ from digiscope_shared.backoff import Backoff
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustodyPolicy:
-    """`window_bytes`: handed over, not yet acknowledged. `unconfirmed_bytes`: images begun, without a receipt yet."""
+    """How patient a device is, and how much of the cloud it may hold at once: one device's backlog delays no other's.
+
+    `window_bytes`: handed over, not yet acknowledged. `unconfirmed_bytes`: images begun, without a receipt yet;
+    `unconfirmed_captures`: those of them whose receipt isn't overdue, so that what gets none stops no other.
+    """
 
     receipt_timeout_s: float = 15.0
     result_timeout_s: float = 60.0
     retry_cap_s: float = 600.0
     window_bytes: int = 1024 * 1024
     unconfirmed_bytes: int = 32 * 1024 * 1024
+    unconfirmed_captures: int = 8
+    # Results asked for within one result timeout: a backlog is answered in its turn, and asking costs the cloud too.
+    asks_per_timeout: int = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,7 @@ class _Transfer:
     in_flight: set[int] = field(default_factory=set)
     taken_at_s: dict[int, float] = field(default_factory=dict)
     receipt_due_s: float | None = None
+    overdue: bool = False
     paused_until_s: float = float("-inf")
 
     @property
@@ -79,6 +87,7 @@ class Custody:
         self._connected = False
         self._transfers: dict[str, _Transfer] = {}
         self._results: dict[str, _Wait] = {}
+        self._next_ask_s = float("-inf")
 
     def accepted(self, capture_id: str, *, image_bytes: int, part_bytes: int, resumed: bool = False) -> None:
         """Begin a capture; `resumed` where an earlier run may have sent some of its parts. Keep sequence order."""
@@ -168,7 +177,7 @@ class Custody:
         transfers = self._transfers.values()
         receipts = (transfer.receipt_due_s for transfer in transfers if transfer.receipt_due_s is not None)
         pauses = (transfer.paused_until_s for transfer in transfers if transfer.to_send and not transfer.in_flight)
-        results = (wait.due_s for wait in self._results.values())
+        results = (max(wait.due_s, self._next_ask_s) for wait in self._results.values())
         return min([*receipts, *(pause_s for pause_s in pauses if pause_s > 0), *results], default=None)
 
     def progress(self, capture_id: str) -> tuple[int, int] | None:
@@ -182,21 +191,19 @@ class Custody:
     def _probe(self, now_s: float) -> None:
         for transfer in self._transfers.values():
             if transfer.receipt_due_s is not None and transfer.receipt_due_s <= now_s:
-                transfer.receipt_due_s = None
+                transfer.receipt_due_s, transfer.overdue = None, True
                 transfer.to_send.add(transfer.parts - 1)
 
     def _parts_to_send(self, now_s: float) -> list[Action]:
         actions: list[Action] = []
         room = self.policy.window_bytes - sum(t.size_of(part) for t in self._transfers.values() for part in t.in_flight)
-        unconfirmed = sum(t.image_bytes for t in self._transfers.values() if t.begun)
         nothing_in_flight = not any(t.in_flight for t in self._transfers.values())
         for capture_id, transfer in self._transfers.items():
             if transfer.paused_until_s > now_s:
                 continue
             if transfer.to_send and not transfer.begun:
-                if unconfirmed and unconfirmed + transfer.image_bytes > self.policy.unconfirmed_bytes:
+                if not self._may_begin(transfer.image_bytes):
                     break
-                unconfirmed += transfer.image_bytes
             for part in sorted(transfer.to_send):
                 # A part larger than the whole window still goes, alone.
                 if transfer.size_of(part) > room and not nothing_in_flight:
@@ -208,12 +215,23 @@ class Custody:
                 actions.append(SendPart(capture_id=capture_id, part=part))
         return actions
 
+    def _may_begin(self, image_bytes: int) -> bool:
+        begun = [transfer for transfer in self._transfers.values() if transfer.begun]
+        waiting = sum(not transfer.overdue for transfer in begun)
+        held_bytes = sum(transfer.image_bytes for transfer in begun)
+        fits = held_bytes + image_bytes <= self.policy.unconfirmed_bytes
+        return not begun or (fits and waiting < self.policy.unconfirmed_captures)
+
     def _results_to_ask(self, now_s: float) -> list[Action]:
-        due = [capture_id for capture_id, wait in self._results.items() if wait.due_s <= now_s]
-        for capture_id in due:
-            wait = self._results[capture_id]
-            wait.due_s = now_s + self.policy.result_timeout_s + wait.backoff.next_delay_s()
-        return [AskResult(capture_id=capture_id) for capture_id in due]
+        """Ask for the one that is due longest, if any, and for the next a while later."""
+        due = [(wait.due_s, capture_id) for capture_id, wait in self._results.items() if wait.due_s <= now_s]
+        if not due or now_s < self._next_ask_s:
+            return []
+        _, capture_id = min(due)
+        wait = self._results[capture_id]
+        wait.due_s = now_s + self.policy.result_timeout_s + wait.backoff.next_delay_s()
+        self._next_ask_s = now_s + self.policy.result_timeout_s / self.policy.asks_per_timeout
+        return [AskResult(capture_id=capture_id)]
 
     def _backoff(self, base_s: float) -> Backoff:
         return Backoff(base_s=base_s, cap_s=self.policy.retry_cap_s, rng=self._rng)

@@ -62,6 +62,20 @@ def test_unconfirmed_images_are_bounded_and_the_first_always_goes(custody: Custo
     assert sent(custody) == [("b", 0)]
 
 
+def test_few_captures_are_begun_at_once_and_what_gets_no_receipt_stops_no_other() -> None:
+    custody = Custody(CustodyPolicy(unconfirmed_captures=2, receipt_timeout_s=10), random.Random(1))
+    custody.link_up(0)
+    for name in "abcd":
+        custody.accepted(name, image_bytes=10, part_bytes=10)
+    assert sent(custody) == [("a", 0), ("b", 0)]
+    take_all(custody, [("a", 0), ("b", 0)])
+    custody.stored("a", 1)
+    assert sent(custody, 1) == [("c", 0)]
+    due_s = custody.next_due_s()
+    assert due_s is not None
+    assert sent(custody, due_s) == [("b", 0), ("d", 0)]
+
+
 def test_after_a_cut_only_what_was_not_handed_over_is_sent(custody: Custody) -> None:
     custody.link_up(0)
     custody.accepted("a", image_bytes=1500, part_bytes=500)
@@ -125,6 +139,18 @@ def test_a_result_that_does_not_come_is_asked_for(custody: Custody) -> None:
     assert custody.due(61) == []
     custody.settled("a")
     assert custody.next_due_s() is None
+
+
+def test_a_backlog_is_asked_for_one_by_one_the_longest_due_first() -> None:
+    custody = Custody(CustodyPolicy(result_timeout_s=60, asks_per_timeout=10), random.Random(1))
+    custody.link_up(0)
+    for number, name in enumerate("abc"):
+        custody.stored(name, number)
+    assert custody.due(70) == [AskResult(capture_id="a")]
+    assert custody.due(75) == []
+    assert custody.next_due_s() == 76
+    assert custody.due(76) == [AskResult(capture_id="b")]
+    assert custody.due(82) == [AskResult(capture_id="c")]
 
 
 def test_what_waited_in_the_broker_gets_time_to_arrive_after_a_long_cut(custody: Custody) -> None:
