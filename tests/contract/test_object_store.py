@@ -26,6 +26,8 @@ def test_create_writes_what_read_returns(store: ObjectStore) -> None:
     assert content == b"pixels"
     assert (read.generation, read.size, read.metadata) == (created.generation, 6, {})
     assert store.find("captures/a/image.jpg") == created
+    assert created.created_at is not None
+    assert created.created_at.tzinfo is not None
     assert created.metadata == {"device_id": "d1"}
 
 

@@ -98,8 +98,21 @@ def test_a_rejected_image_stays_until_a_person_discards_it(make: MakeOutbox) -> 
     assert (outbox.load().captures, outbox.load().rejected) == (1, 1)
     assert outbox.discard(capture_id)
     assert outbox.load().captures == 0
+
+
+def test_a_rejected_capture_that_was_replayed_is_freed(make: MakeOutbox) -> None:
+    outbox = make()
+    for number in (1, 2):
+        capture_id = outbox.accept(new_capture(number)).capture_id
+        outbox.advance(capture_id, CaptureEvent.REJECTED_RECEIVED, reason="bad-part", detail="too large")
+        if number == 2:
+            assert outbox.discard(capture_id)
+        stored = outbox.advance(capture_id, CaptureEvent.STORED_RECEIVED)
+        assert stored is not None
+        assert (stored.state, stored.image, stored.reason) == (CaptureState.STORED, ImageState.FREED, "")
+    assert outbox.load().rejected == 0
     with pytest.raises(IllegalStepError):
-        outbox.advance(capture_id, CaptureEvent.STORED_RECEIVED)
+        outbox.advance(capture_id, CaptureEvent.REJECTED_RECEIVED)
 
 
 def test_parts_are_cut_once(make: MakeOutbox) -> None:

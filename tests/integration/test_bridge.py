@@ -215,7 +215,7 @@ def test_a_wrong_hash_and_garbage_are_dead_lettered_with_their_reasons(site: Sit
     device.send(Envelope(attributes={}, body=b"not JSON"), Channel.STATE)
     device.send(Envelope(attributes={f"a{n}": "x" * 2000 for n in range(20)}, body=b"{}"), Channel.TELEMETRY)
     dead = site.pull(UPLINK_DEAD, 4)
-    assert sorted(each.attributes["reason"] for each in dead) == sorted(
+    assert sorted(each.attributes["dead_reason"] for each in dead) == sorted(
         [Reason.WRONG_HASH, Reason.UNKNOWN_SCHEMA, Reason.BAD_BODY, Reason.UNKNOWN_SCHEMA]
     )
     assert {each.body for each in dead} >= {b"?", b"not JSON", b"{}"}

@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from digiscope_cloud.ports import AlreadyExistsError, ConflictError, NotFoundError, StoredObject
 from digiscope_shared.errors import TransientError
+
+_FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class FakeObjectStore:
@@ -65,7 +67,13 @@ class FakeObjectStore:
 
     def _write(self, name: str, content: bytes, metadata: dict[str, str]) -> StoredObject:
         self._generation += 1
-        stored = StoredObject(name=name, generation=self._generation, size=len(content), metadata=dict(metadata))
+        stored = StoredObject(
+            name=name,
+            generation=self._generation,
+            size=len(content),
+            metadata=dict(metadata),
+            created_at=_FIRST + timedelta(seconds=self._generation),
+        )
         self.objects[name] = (content, stored)
         return stored
 

@@ -79,7 +79,9 @@ class FakeOutbox:
         if row is None:
             return None
         state = step(row.state, event)
-        row = replace(row, state=state, reason=reason or row.reason, detail=detail or row.detail)
+        if state is row.state and not reason:
+            return row
+        row = replace(row, state=state, reason=reason, detail=detail)
         if state not in HELD:
             self.images.pop(capture_id, None)
             row = replace(row, image=ImageState.FREED)

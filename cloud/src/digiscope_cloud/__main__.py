@@ -12,6 +12,8 @@ COMMANDS: Final = {
     "worker": ("worker.__main__:worker", "Analyse captures."),
     "fleet": ("fleet.__main__:fleet", "Configure and enroll devices, see what they report."),
     "provision": ("fleet.provision_command:provision", "Create topics, subscriptions, dead letters and bucket."),
+    "dead-letters": ("dead_letters.__main__:dead_letters", "Look at what failed; replay or drop it."),
+    "trace": ("trace.__main__:trace", "Say where a capture is, and who holds it."),
     "audit-log": ("audit_log.__main__:audit_log", "Check and read the log of who did what."),
     "drill": ("drill.__main__:drill", "Prove that nothing is lost: run the system through faults."),
     "local": ("local.__main__:local", "Run the whole of DigiScope on this machine."),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from digiscope_cloud.dead_letters import DeadLetters
+from digiscope_cloud.dead_letters.writing import DeadLetters
 from digiscope_cloud.ports import Delivery
 from digiscope_shared.backoff import Backoff
 from digiscope_shared.codec import Envelope

@@ -24,12 +24,13 @@ class ConflictError(DigiScopeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:
-    """An object's name, generation and custom metadata; `size` in bytes."""
+    """An object's name, generation and custom metadata; `size` in bytes; `created_at` None where `read` returned it."""
 
     name: str
     generation: int
     size: int
     metadata: dict[str, str]
+    created_at: datetime | None = None
 
 
 class ObjectStore(Protocol):

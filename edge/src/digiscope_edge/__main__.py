@@ -154,6 +154,24 @@ def status(ctx: click.Context, *, as_json: bool) -> None:
     sys.exit(show_status(settings_of(ctx), as_json=as_json))
 
 
+@main.command(epilog=EXIT_CODES)
+@click.argument("capture_id")
+@click.option("--journal", type=click.Path(path_type=Path, dir_okay=False), help="What `run --journal` wrote: when.")
+@click.option("--json", "as_json", is_flag=True, help="For `digiscope-cloud trace --device-account`: JSON lines.")
+@click.pass_context
+def trace(ctx: click.Context, capture_id: str, *, journal: Path | None, as_json: bool) -> None:
+    """Say how far a capture is, who holds it, and what comes next; exit code 1 where it isn't known.
+
+    \b
+    Examples:
+      digiscope-edge trace 019a2b3c-…
+      digiscope-edge trace 019a2b3c-… --journal agent.jsonl --json > account.jsonl
+    """
+    from digiscope_edge.trace_command import trace_capture
+
+    sys.exit(trace_capture(settings_of(ctx), capture_id, journal=journal, as_json=as_json))
+
+
 @main.group()
 def outbox() -> None:
     """Look at what waits for the cloud."""

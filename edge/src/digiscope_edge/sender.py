@@ -13,7 +13,7 @@ from digiscope_edge.events import CaptureAnswered, CaptureProgressed, CaptureRej
 from digiscope_edge.ports import DamagedImageError, Outbox, Uplink
 from digiscope_shared.codec import Envelope, encode_attributes, encode_json
 from digiscope_shared.errors import PermanentError, TransientError
-from digiscope_shared.lifecycle import UNSENT, CaptureEvent, CaptureState
+from digiscope_shared.lifecycle import HELD, UNSENT, CaptureEvent, CaptureState
 from digiscope_shared.logs import trace_context
 from digiscope_shared.messages import AnalysisResult, CaptureAttributes, Receipt, ReceiptKind, ResultRequest
 from digiscope_shared.messages.capture import MAX_PART_BYTES
@@ -106,7 +106,7 @@ class Sender:
         self._custody.settled(result.capture_id)
         if not is_new:
             return
-        if capture.state in UNSENT:
+        if capture.state in HELD:
             self._show(CaptureStored(capture_id=result.capture_id))
         with trace_context(result.capture_id, capture.attributes.traceparent):
             log.info("capture_answered", triage=result.triage, model_digest=result.model_digest)
@@ -171,7 +171,7 @@ class Sender:
             self._custody.stored(receipt.capture_id, self._clock())
         else:
             self._custody.settled(receipt.capture_id)
-        if before.state in UNSENT:
+        if before.state in HELD:
             with trace_context(receipt.capture_id, before.attributes.traceparent):
                 log.info("capture_stored", sequence=before.attributes.sequence)
             self._show(CaptureStored(capture_id=receipt.capture_id))

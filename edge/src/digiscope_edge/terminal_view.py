@@ -150,7 +150,7 @@ class TerminalView:
         row = self.row(event.capture_id)
         # The worker may be quicker than the receipt: an answered capture stays answered.
         if row.state is not CaptureState.ANSWERED:
-            self._put(replace(row, state=CaptureState.STORED))
+            self._put(replace(row, state=CaptureState.STORED, rejection=""))
 
     def _rejected(self, event: happened.CaptureRejected, _now_s: float) -> None:
         self.counts["rejected"] += 1
@@ -163,7 +163,8 @@ class TerminalView:
         final = final_answer(event.result)
         features = features_of(event.result)
         self.finding = f"{row.label}: {features}" if features else ""
-        self._put(replace(row, state=CaptureState.ANSWERED, final=final, answered_after_s=event.latency_s))
+        row = replace(row, state=CaptureState.ANSWERED, final=final, rejection="")
+        self._put(replace(row, answered_after_s=event.latency_s))
 
     def _link_changed(self, event: happened.LinkChanged, _now_s: float) -> None:
         self.connected, self.link = event.connected, shown(event.detail)

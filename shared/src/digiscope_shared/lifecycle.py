@@ -3,13 +3,14 @@
 capture, as its device sees it:
 
 accepted ──► sending ──► stored ──► answered
-                │  ▲
-                │  └── (sent again until a receipt comes)
+                │  ▲        ▲
+                │  │        └── (replayed from the dead letters)
+                │  └─────────── (sent again until a receipt comes)
                 └─────► rejected
 
 accepted: in the outbox, nothing sent yet      stored: the cloud holds it, the image is freed
 sending: at least one part was handed over     answered: its result was shown
-rejected: the cloud refuses it for good; the image stays until a person discards it
+rejected: the cloud refused it; the image stays until a person discards it, or mends the cloud and replays it from there
 """
 
 from enum import StrEnum
@@ -60,6 +61,9 @@ STEPS: Final[dict[tuple[CaptureState, CaptureEvent], CaptureState]] = {
     (_S.ACCEPTED, _E.REJECTED_RECEIVED): _S.REJECTED,
     (_S.SENDING, _E.REJECTED_RECEIVED): _S.REJECTED,
     (_S.REJECTED, _E.REJECTED_RECEIVED): _S.REJECTED,
+    # A person mended what refused it, and replayed it from the dead letters.
+    (_S.REJECTED, _E.STORED_RECEIVED): _S.STORED,
+    (_S.REJECTED, _E.RESULT_RECEIVED): _S.ANSWERED,
     # The worker may be quicker than the receipt: an answer proves custody too.
     (_S.ACCEPTED, _E.RESULT_RECEIVED): _S.ANSWERED,
     (_S.SENDING, _E.RESULT_RECEIVED): _S.ANSWERED,

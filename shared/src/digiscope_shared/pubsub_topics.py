@@ -38,3 +38,4 @@ def dead_letter_id(subscription: Subscription) -> str:
 
 # What the bridge refuses never became a Pub/Sub message, so it has a dead letter of its own.
 UPLINK_DEAD: Final = "uplink-dead"
+DEAD_LETTERS: Final = (UPLINK_DEAD, *map(dead_letter_id, Subscription))

@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from digiscope_cloud.audit_log.entries import AuditEntry
 from digiscope_cloud.bridge.byte_budget import ByteBudget
 from digiscope_cloud.bridge.capture_desk import CaptureDesk
-from digiscope_cloud.bridge.dead_letters import DeadLetters
 from digiscope_cloud.bridge.result_desk import ResultDesk
 from digiscope_cloud.bridge.uplink import Uplink
+from digiscope_cloud.bridge.uplink_desk import UplinkDesk
+from digiscope_cloud.dead_letters.writing import DeadLetters
 from digiscope_shared import object_names
 from digiscope_shared.backoff import Backoff
 from digiscope_shared.codec import Envelope
 from digiscope_shared.errors import TransientError
 from digiscope_shared.messages import ReceiptKind
+from digiscope_shared.pubsub_topics import UPLINK_DEAD
 from tests.support.bridge_fakes import FakeDeviceDownlink, from_device, parts_of
 from tests.support.fake_object_store import FakeObjectStore
 from tests.support.fake_pubsub import FakeEventPublisher
@@ -38,17 +40,19 @@ class Bench:
         self.store, self.downlink = FakeObjectStore(), FakeDeviceDownlink()
         publisher = FakeEventPublisher()
         self._uplink = Uplink(
-            captures=CaptureDesk(
-                store=self.store,
+            desk=UplinkDesk(
+                captures=CaptureDesk(
+                    store=self.store,
+                    publisher=publisher,
+                    assembly=ByteBudget(64 * 1024 * 1024),
+                    utc_now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
+                    audit_log=audit_log,
+                ),
+                results=ResultDesk(store=self.store, publisher=publisher, downlink=self.downlink),
                 publisher=publisher,
-                assembly=ByteBudget(64 * 1024 * 1024),
-                utc_now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
-                audit_log=audit_log,
             ),
             audit_log=audit_log,
-            results=ResultDesk(store=self.store, publisher=publisher, downlink=self.downlink),
-            publisher=publisher,
-            dead_letters=DeadLetters(publisher),
+            dead_letters=DeadLetters(publisher, UPLINK_DEAD),
             downlink=self.downlink,
             stopping=threading.Event(),
             new_backoff=lambda: Backoff(base_s=0.001, cap_s=0.001, floor_s=0.001),

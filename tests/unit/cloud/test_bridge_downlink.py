@@ -3,7 +3,6 @@ import threading
 import pytest
 
 from digiscope_cloud.bridge.byte_budget import ByteBudget
-from digiscope_cloud.bridge.dead_letters import DeadLetters
 from digiscope_cloud.bridge.downlink import Downlink
 from digiscope_cloud.bridge.lanes import Lanes
 from digiscope_shared.backoff import Backoff
@@ -22,7 +21,7 @@ class Way:
         self.pubsub, self.devices, self.stopping = FakePubsub(), FakeDeviceDownlink(), threading.Event()
         self.downlink = Downlink(
             devices=self.devices,
-            dead_letters=DeadLetters(FakeEventPublisher(self.pubsub)),
+            publisher=FakeEventPublisher(self.pubsub),
             stopping=self.stopping,
             new_backoff=lambda: Backoff(base_s=0.001, cap_s=0.001, floor_s=0.001),
         )
@@ -90,7 +89,7 @@ def test_directives_that_can_go_nowhere_are_dead_lettered(attributes: dict[str, 
     way, directive = Way(), delivery(b"body", **attributes)
     way.downlink.take_directive(directive)
     (dead,) = way.pubsub.on_topic(dead_letter_id(Subscription.DEVICE_DIRECTIVES_BRIDGE))
-    assert (dead.attributes["reason"], dead.body) == (reason, b"body")
+    assert (dead.attributes["dead_reason"], dead.body) == (reason, b"body")
     assert directive.acked
     assert way.devices.sent == []
 

@@ -5,25 +5,18 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from digiscope_cloud.bridge.byte_budget import ByteBudget
-from digiscope_cloud.bridge.capture_desk import CaptureDesk
-from digiscope_cloud.bridge.dead_letters import DeadLetters
-from digiscope_cloud.bridge.result_desk import ResultDesk
-from digiscope_cloud.bridge.uplink import Uplink, lane_key
+from digiscope_cloud.bridge.uplink import lane_key
 from digiscope_shared import codec, object_names
-from digiscope_shared.backoff import Backoff
 from digiscope_shared.capture_ids import new_capture_id
 from digiscope_shared.codec import Envelope
 from digiscope_shared.errors import Reason
 from digiscope_shared.lifecycle import DeviceLifecycle
 from digiscope_shared.messages import (
     AnalysisResult,
-    CaptureRecord,
     DeviceState,
     ReceiptKind,
     ResultRequest,
@@ -32,54 +25,12 @@ from digiscope_shared.messages import (
 )
 from digiscope_shared.messages.capture import MAX_PART_BYTES
 from digiscope_shared.mqtt_topics import Channel
-from digiscope_shared.pubsub_topics import UPLINK_DEAD, PubsubTopic
-from tests.support.bridge_fakes import AckCount, FakeDeviceDownlink, from_device, parts_of
-from tests.support.fake_object_store import FakeObjectStore
-from tests.support.fake_pubsub import FakeEventPublisher, FakePubsub
+from digiscope_shared.pubsub_topics import PubsubTopic
+from tests.support.bridge_fakes import from_device, parts_of
+from tests.support.bridge_replica import Replica
 from tests.support.waiting import wait_until
 
 IMAGE = random.Random(1).randbytes(300_000)
-
-
-class Replica:
-    """One bridge replica without its wires."""
-
-    def __init__(self, store: FakeObjectStore | None = None, pubsub: FakePubsub | None = None) -> None:
-        self.store = store or FakeObjectStore()
-        self.pubsub = pubsub or FakePubsub()
-        self.downlink = FakeDeviceDownlink()
-        self.stopping = threading.Event()
-        self.assembly = ByteBudget(64 * 1024 * 1024)
-        publisher = FakeEventPublisher(self.pubsub)
-        self.desk = CaptureDesk(
-            store=self.store,
-            publisher=publisher,
-            assembly=self.assembly,
-            utc_now=lambda: datetime(2026, 1, 1, tzinfo=UTC),
-        )
-        self.uplink = Uplink(
-            captures=self.desk,
-            results=ResultDesk(store=self.store, publisher=publisher, downlink=self.downlink),
-            publisher=publisher,
-            dead_letters=DeadLetters(publisher),
-            downlink=self.downlink,
-            stopping=self.stopping,
-            new_backoff=lambda: Backoff(base_s=0.001, cap_s=0.001, floor_s=0.001),
-        )
-
-    def handle(self, envelope: Envelope, **options: Any) -> AckCount:
-        message, acks = from_device(envelope, **options)
-        self.uplink.handle(message)
-        return acks
-
-    def kinds(self) -> list[ReceiptKind]:
-        return [receipt.kind for receipt in self.downlink.receipts()]
-
-    def dead(self) -> list[Envelope]:
-        return self.pubsub.on_topic(UPLINK_DEAD)
-
-    def records(self) -> list[CaptureRecord]:
-        return [codec.decode_json(CaptureRecord, each.body) for each in self.pubsub.on_topic(PubsubTopic.CAPTURES)]
 
 
 def test_a_single_part_is_stored_announced_acked_and_answered() -> None:
@@ -213,8 +164,8 @@ def test_what_is_wrong_for_good_is_dead_lettered_acked_and_rejected(
     (dead,) = replica.dead()
     assert dead.body == part.body
     assert dead.attributes.items() >= part.attributes.items()
-    assert dead.attributes["reason"] == reason
-    assert dead.attributes["mqtt_topic"] == "digiscope/v1/devices/dev-1/captures"
+    assert dead.attributes["dead_reason"] == reason
+    assert dead.attributes["dead_mqtt_topic"] == "digiscope/v1/devices/dev-1/captures"
     assert replica.store.objects == {}
     assert replica.records() == []
 
@@ -269,7 +220,7 @@ def test_the_same_capture_id_with_another_image_is_refused() -> None:
 def test_topics_that_do_not_parse_or_go_down_are_dead_lettered(mqtt_topic: str) -> None:
     replica = Replica()
     assert replica.handle(parts_of(IMAGE[:10])[0], mqtt_topic=mqtt_topic).count == 1
-    assert [dead.attributes["reason"] for dead in replica.dead()] == [Reason.BAD_TOPIC]
+    assert [dead.attributes["dead_reason"] for dead in replica.dead()] == [Reason.BAD_TOPIC]
     assert replica.downlink.sent == []
 
 
@@ -288,8 +239,8 @@ def test_a_dead_letter_that_breaks_the_limits_of_pubsub_is_cut_to_fit() -> None:
     assert replica.handle(Envelope(attributes=attributes, body=b"body")).count == 1
     (dead,) = replica.dead()
     assert dead.body == b"body"
-    assert dead.attributes["reason"] == Reason.UNKNOWN_SCHEMA
-    assert "cut_to_fit" in dead.attributes
+    assert dead.attributes["dead_reason"] == Reason.UNKNOWN_SCHEMA
+    assert dead.attributes["dead_damage"]
 
 
 def test_while_storage_is_away_nothing_is_acked_and_then_all_is_done() -> None:
@@ -338,7 +289,7 @@ def test_a_bug_of_ours_loses_nothing_and_holds_nobody_up() -> None:
     replica.desk.take = fail  # type: ignore[method-assign, assignment]
     assert replica.handle(parts_of(IMAGE[:1000])[0]).count == 1
     (dead,) = replica.dead()
-    assert (dead.attributes["reason"], dead.body) == ("bridge-fault", IMAGE[:1000])
+    assert (dead.attributes["dead_reason"], dead.body) == ("bridge-fault", IMAGE[:1000])
     assert replica.downlink.sent == []
 
 
@@ -376,7 +327,7 @@ def test_events_go_on_unchanged_in_the_order_of_their_device(channel: Channel, b
 def test_bad_events_are_dead_lettered(channel: Channel, body: bytes, reason: Reason) -> None:
     replica = Replica()
     replica.handle(Envelope(attributes={}, body=body), channel=channel)
-    assert [dead.attributes["reason"] for dead in replica.dead()] == [reason]
+    assert [dead.attributes["dead_reason"] for dead in replica.dead()] == [reason]
     assert replica.pubsub.on_topic(PubsubTopic.DEVICE_EVENTS) == []
     assert replica.downlink.sent == []
 
@@ -421,7 +372,7 @@ def test_a_result_request_for_another_devices_capture_tells_nothing() -> None:
     replica.handle(request(capture_id), channel=Channel.RESPONSES, device_id="dev-2")
     replica.handle(request(OTHER_ID), channel=Channel.RESPONSES, device_id="dev-2")
     assert len(replica.downlink.sent) == told
-    assert [dead.attributes["reason"] for dead in replica.dead()] == [Reason.CAPTURE_ID_TAKEN, Reason.BAD_BODY]
+    assert [dead.attributes["dead_reason"] for dead in replica.dead()] == [Reason.CAPTURE_ID_TAKEN, Reason.BAD_BODY]
 
 
 def result_body(capture_id: str, model_digest: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from digiscope_cloud.dead_letters import DeadLetters
+from digiscope_cloud.dead_letters.writing import DeadLetters
 from digiscope_cloud.delivery_taker import DeliveryTaker
 from digiscope_cloud.worker.analysis import ServedModel
 from digiscope_cloud.worker.capture_desk import CaptureDesk
@@ -19,7 +19,7 @@ from digiscope_shared.codec import Envelope, decode_json, encode_json
 from digiscope_shared.errors import PermanentError, Reason, TransientError
 from digiscope_shared.lesions import LesionClass
 from digiscope_shared.messages import AnalysisResult, CaptureRecord, Triage
-from digiscope_shared.pubsub_topics import Subscription
+from digiscope_shared.pubsub_topics import Subscription, dead_letter_id
 from digiscope_shared.traceparent import new_traceparent, trace_id
 from digiscope_shared.triage import OperatingPoints
 from tests.support.fake_object_store import FakeObjectStore
@@ -72,7 +72,7 @@ class Bench:
         self.publisher = FakeEventPublisher()
         self.vision, self.cnn = FakeVision(), FakeCnn()
         self.minute = 0
-        dead_letters = DeadLetters(self.publisher, Subscription.CAPTURES_WORKER)
+        dead_letters = DeadLetters(self.publisher, dead_letter_id(Subscription.CAPTURES_WORKER))
         desk = CaptureDesk(
             model=ServedModel(
                 digest=DIGEST, model_id="m", operating_points=OperatingPoints(review_from=0.2, refer_from=0.5)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from digiscope_shared.pubsub_topics import UPLINK_DEAD, PubsubTopic, Subscription, dead_letter_id
+from digiscope_shared.pubsub_topics import DEAD_LETTERS, UPLINK_DEAD, PubsubTopic, Subscription, dead_letter_id
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "iam.md").read_text(encoding="utf-8")
 BRIDGE = {
@@ -28,7 +28,11 @@ READS = {
 
 
 def row(account: str) -> list[set[str]]:
-    line = next(line for line in DOCUMENT.splitlines() if line.startswith(f"| `digiscope-{account}`"))
+    return cells(f"| `digiscope-{account}`")
+
+
+def cells(start: str) -> list[set[str]]:
+    line = next(line for line in DOCUMENT.splitlines() if line.startswith(start))
     return [set(re.findall(r"`([a-z-]+)`", cell)) for cell in line.split("|")[2:4]]
 
 
@@ -49,6 +53,12 @@ def test_the_commands_do_what_the_table_says(account: str) -> None:
         for verb in ("publish", "read_from")
     }
     assert granted == {"publish": PUBLISHES[account], "read_from": READS[account]}
+
+
+def test_who_looks_after_dead_letters_reads_all_of_them_and_publishes_where_they_came_from() -> None:
+    assert cells("| an operator (`dead-letters`") == [set(PubsubTopic), set(DEAD_LETTERS)]
+    (letters,) = re.findall(r"for letters in ([a-z -]+); do", DOCUMENT)
+    assert {f"{name}-dead" for name in letters.split()} == set(DEAD_LETTERS)
 
 
 def test_every_topic_has_a_publisher_and_every_subscription_a_reader() -> None:

@@ -38,7 +38,7 @@ class RecordingDisplay:
 
 def test_events_are_written_down_and_handed_on(tmp_path: Path) -> None:
     display, clock = RecordingDisplay(), FakeClock()
-    journal = EventJournal(display, tmp_path / "events.jsonl", clock=clock)
+    journal = EventJournal(display, tmp_path / "events.jsonl", clock=clock, now_text=lambda: "now")
     stored = CaptureStored(capture_id="c1")
     answered = CaptureAnswered(capture_id="c1", result=RESULT, latency_s=0.25)
     journal.start()
@@ -47,7 +47,7 @@ def test_events_are_written_down_and_handed_on(tmp_path: Path) -> None:
     journal.show(answered)
     journal.stop()
     lines = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
-    assert lines[0] == {"event": "CaptureStored", "at_s": 1000.0, "capture_id": "c1"}
+    assert lines[0] == {"event": "CaptureStored", "at_s": 1000.0, "at": "now", "capture_id": "c1"}
     assert (lines[1]["event"], lines[1]["at_s"], lines[1]["latency_s"]) == ("CaptureAnswered", 1001.0, 0.25)
     assert lines[1]["result"]["probabilities"] == {"mel": 0.4}
     assert display.calls == ["start", stored, answered, "stop"]

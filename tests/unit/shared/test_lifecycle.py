@@ -31,6 +31,11 @@ def test_custody_never_goes_back() -> None:
             assert after is CaptureState.REJECTED or order.index(after) >= order.index(before)
 
 
-def test_a_rejected_capture_is_never_stored() -> None:
-    with pytest.raises(IllegalStepError, match="stored-received"):
-        step(CaptureState.REJECTED, CaptureEvent.STORED_RECEIVED)
+def test_a_rejected_capture_is_stored_where_the_cloud_was_mended_and_it_was_replayed() -> None:
+    assert step(CaptureState.REJECTED, CaptureEvent.STORED_RECEIVED) is CaptureState.STORED
+    assert step(CaptureState.REJECTED, CaptureEvent.RESULT_RECEIVED) is CaptureState.ANSWERED
+
+
+def test_what_the_cloud_holds_it_does_not_refuse_any_more() -> None:
+    with pytest.raises(IllegalStepError, match="rejected-received"):
+        step(CaptureState.STORED, CaptureEvent.REJECTED_RECEIVED)

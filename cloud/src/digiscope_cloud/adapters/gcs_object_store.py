@@ -110,7 +110,11 @@ def storage_client(project: str) -> Any:
 
 def _stored(blob: Any) -> StoredObject:
     return StoredObject(
-        name=blob.name, generation=int(blob.generation), size=int(blob.size), metadata=dict(blob.metadata or {})
+        name=blob.name,
+        generation=int(blob.generation),
+        size=int(blob.size),
+        metadata=dict(blob.metadata or {}),
+        created_at=blob.time_created,
     )
 
 

@@ -22,6 +22,7 @@ class Act(StrEnum):
     AMENDED = "amended"
     ERASED = "erased"
     REPLAYED = "replayed"
+    DROPPED = "dropped"
     # The log itself: a line was torn by a power cut, and its bytes were set aside.
     RECOVERED = "recovered"
 

@@ -12,16 +12,17 @@ from digiscope_cloud.adapters.pubsub_subscriber import PubsubSubscriber
 from digiscope_cloud.audit_log.bootstrap import open_audit_log
 from digiscope_cloud.bridge.byte_budget import ByteBudget
 from digiscope_cloud.bridge.capture_desk import CaptureDesk
-from digiscope_cloud.bridge.dead_letters import DeadLetters
 from digiscope_cloud.bridge.downlink import Downlink
 from digiscope_cloud.bridge.lanes import Lanes
 from digiscope_cloud.bridge.result_desk import ResultDesk
 from digiscope_cloud.bridge.settings import BridgeSettings
 from digiscope_cloud.bridge.uplink import Uplink, lane_key
+from digiscope_cloud.bridge.uplink_desk import UplinkDesk
+from digiscope_cloud.dead_letters.writing import DeadLetters
 from digiscope_cloud.ports import EventPublisher, EventSubscriber, ObjectStore
 from digiscope_shared import mqtt_topics
 from digiscope_shared.mqtt import IncomingMessage, LinkStatus, MqttSession
-from digiscope_shared.pubsub_topics import Subscription
+from digiscope_shared.pubsub_topics import UPLINK_DEAD, Subscription
 
 _log = structlog.get_logger()
 
@@ -53,21 +54,20 @@ class Bridge:
         )
         store = store or GcsObjectStore(settings)
         publisher = publisher or PubsubPublisher(settings)
-        dead_letters = DeadLetters(publisher)
         audit_log = open_audit_log(settings.audit_log_file)
+        captures = CaptureDesk(
+            store=store, publisher=publisher, assembly=self._assembly, utc_now=utc_now, audit_log=audit_log
+        )
+        results = ResultDesk(store=store, publisher=publisher, downlink=self._session)
         uplink = Uplink(
-            captures=CaptureDesk(
-                store=store, publisher=publisher, assembly=self._assembly, utc_now=utc_now, audit_log=audit_log
-            ),
+            desk=UplinkDesk(captures=captures, results=results, publisher=publisher),
+            dead_letters=DeadLetters(publisher, UPLINK_DEAD),
             audit_log=audit_log,
-            results=ResultDesk(store=store, publisher=publisher, downlink=self._session),
-            publisher=publisher,
-            dead_letters=dead_letters,
             downlink=self._session,
             stopping=self._stopping,
         )
         self._lanes: Lanes[IncomingMessage] = Lanes(settings.lanes, uplink.handle, key_of=lane_key)
-        self._downlink = Downlink(devices=self._session, dead_letters=dead_letters, stopping=self._stopping)
+        self._downlink = Downlink(devices=self._session, publisher=publisher, stopping=self._stopping)
         self._subscriber = subscriber or PubsubSubscriber(settings, close_within_s=settings.stop_within_s)
 
     @property

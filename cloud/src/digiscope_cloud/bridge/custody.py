@@ -25,6 +25,7 @@ from digiscope_shared.codec import Envelope
 from digiscope_shared.errors import PermanentError, Reason
 from digiscope_shared.messages import CaptureAttributes, CaptureRecord, Receipt, ReceiptKind
 from digiscope_shared.messages.capture import MAX_PART_BYTES
+from digiscope_shared.mqtt_topics import Channel, DeviceTopic
 from digiscope_shared.traceparent import child_of
 
 _ACTOR: Final = "bridge"
@@ -191,6 +192,11 @@ def refusal_of(mqtt_topic: str, envelope: Envelope, error: PermanentError) -> Au
     if is_capture_id(capture_id):
         detail["capture_id"] = capture_id
     return AuditEntry(act=Act.REFUSED, subject=mqtt_topic[:_MAX_TOPIC_CHARACTERS], actor=_ACTOR, detail=detail)
+
+
+def receipts_topic(device_id: str) -> str:
+    """Name the MQTT topic that a device reads its receipts on."""
+    return str(DeviceTopic(device_id=device_id, channel=Channel.RECEIPTS))
 
 
 def receipt_envelope(receipt: Receipt) -> Envelope:

@@ -1,14 +1,15 @@
 """One message for a device: hands it to the broker and acks Pub/Sub when the broker has taken it."""
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Final
 
 import structlog
 
-from digiscope_cloud.bridge.dead_letters import DeadLetters
 from digiscope_cloud.bridge.ports import DeviceDownlink
-from digiscope_cloud.ports import Delivery
+from digiscope_cloud.dead_letters.writing import DeadLetters
+from digiscope_cloud.ports import Delivery, EventPublisher
 from digiscope_shared import mqtt_topics
 from digiscope_shared.backoff import Backoff
 from digiscope_shared.codec import Envelope
@@ -19,6 +20,7 @@ from digiscope_shared.pubsub_topics import Subscription, dead_letter_id
 _log = structlog.get_logger()
 # How the message travels; what the device has no use for.
 ROUTING: Final = frozenset({"channel", "tail", "expiry_s"})
+_SECONDS: Final = re.compile("[0-9]{1,10}")
 
 
 class Downlink:
@@ -26,12 +28,12 @@ class Downlink:
         self,
         *,
         devices: DeviceDownlink,
-        dead_letters: DeadLetters,
+        publisher: EventPublisher,
         stopping: threading.Event,
         new_backoff: Callable[[], Backoff] = lambda: Backoff(base_s=0.2, cap_s=5.0),
     ) -> None:
         self._devices = devices
-        self._dead_letters = dead_letters
+        self._dead_letters = {each: DeadLetters(publisher, dead_letter_id(each)) for each in Subscription}
         self._stopping = stopping
         self._new_backoff = new_backoff
 
@@ -77,7 +79,7 @@ class Downlink:
                 on_refused=lambda detail: _refused(subscription, delivery, detail),
             )
         except PermanentError as error:
-            self._dead_letters.put(dead_letter_id(subscription), envelope, reason=error.reason, detail=error.detail)
+            self._dead_letters[subscription].bury(envelope, error)
             delivery.ack()
 
 
@@ -110,7 +112,7 @@ def _expiry_s(envelope: Envelope) -> int | None:
     text = envelope.attributes.get("expiry_s")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()) or int(text[:12]) >= 1 << 32:
+    if not _SECONDS.fullmatch(text) or int(text) >= 1 << 32:
         raise PermanentError(Reason.BAD_ATTRIBUTES, f"expiry_s is no number of seconds: {text[:32]!r}")
     return int(text)
 

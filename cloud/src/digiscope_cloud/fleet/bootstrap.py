@@ -7,13 +7,13 @@ import structlog
 from digiscope_cloud.adapters.gcs_object_store import GcsObjectStore
 from digiscope_cloud.adapters.pubsub_publisher import PubsubPublisher
 from digiscope_cloud.adapters.pubsub_subscriber import PubsubSubscriber
-from digiscope_cloud.dead_letters import DeadLetters
+from digiscope_cloud.dead_letters.writing import DeadLetters
 from digiscope_cloud.delivery_taker import DeliveryTaker
 from digiscope_cloud.fleet.events_desk import EventsDesk
 from digiscope_cloud.fleet.settings import FleetSettings
 from digiscope_cloud.fleet.shadow import Shadows
 from digiscope_cloud.ports import EventPublisher, EventSubscriber, ObjectStore
-from digiscope_shared.pubsub_topics import Subscription
+from digiscope_shared.pubsub_topics import Subscription, dead_letter_id
 from digiscope_shared.signing import SigningKey
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ class FleetService:
             settings, threads=settings.threads, max_lease_s=settings.hold_s + CALLS_S, close_within_s=CALLS_S
         )
         desk = EventsDesk(Shadows(store, publisher), store)
-        dead_letters = DeadLetters(publisher, Subscription.DEVICE_EVENTS_FLEET)
+        dead_letters = DeadLetters(publisher, dead_letter_id(Subscription.DEVICE_EVENTS_FLEET))
         self._taker = DeliveryTaker(desk.answer, dead_letters, hold_s=settings.hold_s)
 
     def start(self) -> None:

@@ -14,7 +14,7 @@ from digiscope_cloud.adapters.pubsub_publisher import publisher_client
 from digiscope_cloud.adapters.pubsub_subscriber import subscriber_client
 from digiscope_cloud.settings import CloudSettings
 from digiscope_shared.errors import TransientError
-from digiscope_shared.pubsub_topics import ORDERED, TOPIC_OF, UPLINK_DEAD, PubsubTopic, Subscription, dead_letter_id
+from digiscope_shared.pubsub_topics import DEAD_LETTERS, ORDERED, TOPIC_OF, PubsubTopic, Subscription, dead_letter_id
 
 # The worker extends its leases; this is what a killed one costs before its captures go to another.
 ACK_DEADLINE: Final = timedelta(seconds=30)
@@ -58,13 +58,12 @@ def provision(settings: CloudSettings) -> list[Provisioned]:
 def _provision_pubsub(settings: CloudSettings) -> Iterator[Provisioned]:
     prefix = f"projects/{settings.project}"
     publisher, subscriber = publisher_client(), subscriber_client()
-    dead_letters = [UPLINK_DEAD, *map(dead_letter_id, Subscription)]
     try:
-        for pubsub_topic_id in [*PubsubTopic, *dead_letters]:
+        for pubsub_topic_id in [*PubsubTopic, *DEAD_LETTERS]:
             yield _ensure_topic(publisher, prefix, pubsub_topic_id)
         for subscription in Subscription:
             yield _ensure_subscription(subscriber, prefix, _reading(subscription, prefix))
-        for dead_letter in dead_letters:
+        for dead_letter in DEAD_LETTERS:
             yield _ensure_subscription(subscriber, prefix, _keeping(dead_letter, prefix))
     finally:
         publisher.transport.close()

@@ -9,7 +9,7 @@ import structlog
 from digiscope_cloud.adapters.gcs_object_store import GcsObjectStore
 from digiscope_cloud.adapters.pubsub_publisher import PubsubPublisher
 from digiscope_cloud.adapters.pubsub_subscriber import PubsubSubscriber
-from digiscope_cloud.dead_letters import DeadLetters
+from digiscope_cloud.dead_letters.writing import DeadLetters
 from digiscope_cloud.delivery_taker import DeliveryTaker
 from digiscope_cloud.ports import EventPublisher, EventSubscriber, ObjectStore
 from digiscope_cloud.worker.adapters.batching_cnn import BatchingCnn
@@ -18,7 +18,7 @@ from digiscope_cloud.worker.adapters.image_processes import ImageProcesses
 from digiscope_cloud.worker.capture_desk import CaptureDesk
 from digiscope_cloud.worker.serving import Serving, load_serving
 from digiscope_cloud.worker.settings import WorkerSettings
-from digiscope_shared.pubsub_topics import Subscription
+from digiscope_shared.pubsub_topics import Subscription, dead_letter_id
 
 log = structlog.get_logger()
 MAX_LEASED_BYTES: Final = 64 * 1024 * 1024
@@ -56,7 +56,7 @@ class Worker:
         )
         self._cnn = BatchingCnn(serving.classifier, serving.labels, max_batch=settings.batch_captures)
         publisher = publisher or PubsubPublisher(settings, confirm_within_s=RETRY_S)
-        dead_letters = DeadLetters(publisher, Subscription.CAPTURES_WORKER)
+        dead_letters = DeadLetters(publisher, dead_letter_id(Subscription.CAPTURES_WORKER))
         desk = CaptureDesk(
             model=serving.model,
             store=store or GcsObjectStore(settings, retry_s=RETRY_S),

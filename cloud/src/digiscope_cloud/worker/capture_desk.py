@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from digiscope_cloud.dead_letters import DeadLetters
+from digiscope_cloud.dead_letters.writing import DeadLetters
 from digiscope_cloud.ports import AlreadyExistsError, EventPublisher, NotFoundError, ObjectStore
 from digiscope_cloud.worker.analysis import ServedModel, answered, refused
 from digiscope_cloud.worker.ports import CnnStage, VisionStage

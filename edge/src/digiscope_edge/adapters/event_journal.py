@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,12 +17,23 @@ log = structlog.get_logger()
 
 
 class EventJournal:
-    """Display that writes each event down and hands it on. `at_s` is the machine's monotonic clock."""
+    """Display that writes each event down and hands it on.
 
-    def __init__(self, display: Display, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+    `at_s` is the machine's monotonic clock, for durations; `at` its wall clock, for people.
+    """
+
+    def __init__(
+        self,
+        display: Display,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now_text: Callable[[], str] = lambda: datetime.now(UTC).isoformat(timespec="milliseconds"),
+    ) -> None:
         self._display = display
         self._path = path
         self._clock = clock
+        self._now_text = now_text
         self._lock = threading.Lock()
         self._file: BinaryIO | None = None
 
@@ -33,7 +45,8 @@ class EventJournal:
         self._display.start()
 
     def show(self, event: Event) -> None:
-        line = {"event": type(event).__name__, "at_s": self._clock()} | msgspec.to_builtins(event)
+        times = {"at_s": self._clock(), "at": self._now_text()}
+        line = {"event": type(event).__name__} | times | msgspec.to_builtins(event)
         with self._lock:
             self._write(msgspec.json.encode(line) + b"\n")
         self._display.show(event)

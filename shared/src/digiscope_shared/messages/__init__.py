@@ -11,6 +11,7 @@ from digiscope_shared.messages.device import (
 )
 from digiscope_shared.messages.receipt import Receipt, ReceiptKind
 from digiscope_shared.messages.result import AnalysisResult, Refusal, Triage
+from digiscope_shared.messages.trace import StepName, TraceStep
 
 __all__ = [
     "AnalysisResult",
@@ -25,6 +26,8 @@ __all__ = [
     "ReceiptKind",
     "Refusal",
     "ResultRequest",
+    "StepName",
     "TelemetryReading",
+    "TraceStep",
     "Triage",
 ]
