@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "segment": ("vision.segment_command:segment", "Write the lesion's mask of each picture."),
     "train": ("learning.train_command:train", "Train, calibrate, measure and pack a model."),
     "tune": ("learning.tune_command:tune", "Train again with better hyperparameters, until good enough."),
+    "folds": ("learning.folds_command:folds", "Train and judge under five folds over lesions."),
     "evaluate": ("learning.evaluate_command:evaluate_command", "Measure a bundle on labelled images."),
     "audit": ("learning.audit_command:audit_command", "Look for held-out images that training has seen."),
     "models": ("learning.model_registry.__main__:models", "Keep bundles, and decide which one serves."),

@@ -32,7 +32,7 @@ class DeviceConfig:
     retry_cap_s: Seconds = 600.0
     uplink_window_bytes: Annotated[int, Meta(ge=16 * 1024, le=64 * 1024**2)] = 1024**2
     unconfirmed_bytes: Annotated[int, Meta(ge=1024**2)] = 32 * 1024**2
-    unconfirmed_captures: Annotated[int, Meta(ge=1)] = 8
+    unconfirmed_captures: Annotated[int, Meta(ge=1)] = 4
 
     @property
     def custody_policy(self) -> CustodyPolicy:

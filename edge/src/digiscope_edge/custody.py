@@ -29,7 +29,7 @@ class CustodyPolicy:
     retry_cap_s: float = 600.0
     window_bytes: int = 1024 * 1024
     unconfirmed_bytes: int = 32 * 1024 * 1024
-    unconfirmed_captures: int = 8
+    unconfirmed_captures: int = 4
     # Results asked for within one result timeout: a backlog is answered in its turn, and asking costs the cloud too.
     asks_per_timeout: int = 16
 
@@ -201,9 +201,8 @@ class Custody:
         for capture_id, transfer in self._transfers.items():
             if transfer.paused_until_s > now_s:
                 continue
-            if transfer.to_send and not transfer.begun:
-                if not self._may_begin(transfer.image_bytes):
-                    break
+            if transfer.to_send and not transfer.begun and not self._may_begin(transfer.image_bytes):
+                break
             for part in sorted(transfer.to_send):
                 # A part larger than the whole window still goes, alone.
                 if transfer.size_of(part) > room and not nothing_in_flight:

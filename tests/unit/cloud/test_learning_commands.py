@@ -11,7 +11,7 @@ from digiscope_cloud.learning.train_command import CONFIGS
 from digiscope_shared import settings_file
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "audit", "report", "tune"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "audit", "report", "tune", "folds"])
 def test_help_has_an_example(command: str) -> None:
     result = CliRunner().invoke(main, [command, "--help"])
     assert result.exit_code == 0
@@ -19,7 +19,7 @@ def test_help_has_an_example(command: str) -> None:
     assert f"digiscope-cloud {command}" in result.output
 
 
-@pytest.mark.parametrize("name", ["paper-cnn", "cloud", "edge"])
+@pytest.mark.parametrize("name", ["paper-cnn", "cloud", "edge", "edge-folds"])
 def test_committed_configs_are_valid(name: str) -> None:
     config = settings_file.load(TrainingConfig, CONFIGS / f"{name}.yaml")
     assert config.epochs > 0

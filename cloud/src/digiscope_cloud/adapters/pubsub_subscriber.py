@@ -47,13 +47,22 @@ class PubsubDelivery:
 
 
 class PubsubSubscriber:
-    """Delivers on `threads` threads, devices in turn; `max_lease_s` must outlive the slowest handling."""
+    """Delivers on `threads` threads, devices in turn and at most `per_device` of one device at once.
+
+    `max_lease_s` must outlive the slowest handling.
+    """
 
     def __init__(
-        self, settings: CloudSettings, *, threads: int = 8, max_lease_s: float = 3600.0, close_within_s: float = 30.0
+        self,
+        settings: CloudSettings,
+        *,
+        threads: int = 8,
+        per_device: int = 8,
+        max_lease_s: float = 3600.0,
+        close_within_s: float = 30.0,
     ) -> None:
         self._project = settings.project
-        self._threads = threads
+        self._threads, self._per_device = threads, per_device
         self._max_lease_s = max_lease_s
         self._close_within_s = close_within_s
         self._client = subscriber_client()
@@ -101,7 +110,7 @@ class PubsubSubscriber:
             self._client.subscription_path(self._project, subscription),
             callback=lambda message: on_delivery(PubsubDelivery(message)),
             flow_control=flow_control,
-            scheduler=TurnScheduler(self._threads, name=subscription),
+            scheduler=TurnScheduler(self._threads, per_device=self._per_device, name=subscription),
             await_callbacks_on_shutdown=True,
         )
         log.info("pull_opened", subscription=subscription)

@@ -11,12 +11,12 @@ from digiscope_cloud.turns import TurnQueue
 
 
 class TurnScheduler(Scheduler):  # type: ignore[misc]  # Google's package has no types
-    """The Scheduler that Google's client asks for, with threads of its own."""
+    """The Scheduler that Google's client asks for, with threads of its own, `per_device` for one device at most."""
 
-    def __init__(self, threads: int, *, name: str) -> None:
+    def __init__(self, threads: int, *, per_device: int, name: str) -> None:
         # What the client's own threads tell each other; it wants this kind.
         self._requests: queue.Queue[Any] = queue.Queue()
-        self._turns: TurnQueue[tuple[Callable[..., None], Any]] = TurnQueue()
+        self._turns: TurnQueue[tuple[Callable[..., None], Any]] = TurnQueue(at_once=per_device)
         self._threads = [
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True) for number in range(threads)
         ]
@@ -42,5 +42,8 @@ class TurnScheduler(Scheduler):  # type: ignore[misc]  # Google's package has no
 
     def _run(self) -> None:
         while (turn := self._turns.get()) is not None:
-            callback, message = turn
-            callback(message)
+            device_id, (callback, message) = turn
+            try:
+                callback(message)
+            finally:
+                self._turns.done(device_id)

@@ -12,7 +12,8 @@ from digiscope_cloud.learning.batches import TrainingSet
 from digiscope_cloud.learning.config import TrainingConfig
 from digiscope_cloud.learning.datasets.examples import Dataset
 from digiscope_cloud.learning.datasets.opening import open_dataset
-from digiscope_cloud.learning.observers import validating
+from digiscope_cloud.learning.folds import FoldFigures, judge_in_folds
+from digiscope_cloud.learning.observers import validating, watching
 from digiscope_cloud.learning.packaging import Parts, package, rows_digest
 from digiscope_cloud.learning.paper_audit import audit_paper
 from digiscope_cloud.learning.paper_bundle import package_paper
@@ -31,11 +32,7 @@ _log = structlog.get_logger()
 def train_grouped(config_path: Path, data_folder: Path, labels: Path | None, runs: Path, bundle: Path | None) -> Path:
     """Train under `grouped-v1` and return the bundle's folder."""
     config = settings_file.load(TrainingConfig, config_path)
-    dataset = open_dataset(data_folder, labels)
-    if not dataset.grouped:
-        raise SettingsError(
-            f"{dataset.name} names no lesions, so no split of it is honest; only --protocol paper takes it"
-        )
+    dataset = _open_grouped(data_folder, labels)
     parts = [part for part, _ in grouped_v1(dataset.examples)]
     training = load_part(dataset, parts, Part.TRAIN)
     validation = load_part(dataset, parts, Part.VAL)
@@ -50,6 +47,28 @@ def train_grouped(config_path: Path, data_folder: Path, labels: Path | None, run
         estimate = packed.manifest.metrics[name]
         _log.info("measured", figure=name, value=estimate.value, low=estimate.low, high=estimate.high)
     return packed.path
+
+
+def run_folds(config_path: Path, data_folder: Path, runs: Path) -> FoldFigures:
+    """Train and judge under five folds; runs lie in RUNS/ID/fold-N."""
+    config = settings_file.load(TrainingConfig, config_path)
+    dataset = _open_grouped(data_folder)
+
+    def train_one(config: TrainingConfig, training: TrainingSet, run_dir: Path) -> Any:
+        _log.info("fold_begun", run=str(run_dir), images=len(training.classes))
+        with watching() as observer:
+            return train(config, training, observer, run_dir, runs)
+
+    return judge_in_folds(config, dataset, runs / config.id, train_one)
+
+
+def _open_grouped(data_folder: Path, labels: Path | None = None) -> Dataset:
+    dataset = open_dataset(data_folder, labels)
+    if not dataset.grouped:
+        raise SettingsError(
+            f"{dataset.name} names no lesions, so no split of it is honest; only --protocol paper takes it"
+        )
+    return dataset
 
 
 def grouped_parts(dataset: Dataset, parts: Sequence[Part]) -> Parts:

@@ -25,6 +25,13 @@ _LOG_EVERY_STEPS = 20
 
 
 @contextmanager
+def watching() -> Iterator[Observer]:
+    """Show progress with the time left, and measure nothing."""
+    with _bar() as show:
+        yield Observer(stepped=show, epoch_ended=lambda _progress, _model: {})
+
+
+@contextmanager
 def validating(config: TrainingConfig, validation: PartData, run_dir: Path) -> Iterator[Observer]:
     """Show progress with the time left, and measure the averaged weights on the validation part after each epoch."""
     summary = tf.summary.create_file_writer(str(run_dir / "tensorboard"))

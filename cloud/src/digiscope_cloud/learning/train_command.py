@@ -13,7 +13,7 @@ from digiscope_shared.lesions import DISCLAIMER
 
 _log = structlog.get_logger()
 CONFIGS: Final = Path(__file__).parent / "configs"
-_INTERRUPTED: Final = 130
+INTERRUPTED: Final = 130
 
 
 @click.command()
@@ -57,15 +57,16 @@ def train(
         folder = (
             train_paper(data, runs, bundle)
             if protocol == "paper"
-            else train_grouped(_found(config_path), data, labels, runs, bundle)
+            else train_grouped(config_file(config_path), data, labels, runs, bundle)
         )
     except KeyboardInterrupt:
         click.echo("stopped; the same command goes on from the last checkpoint", err=True)
-        raise SystemExit(_INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     except DigiScopeError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{folder}\n{DISCLAIMER}")
 
 
-def _found(path: Path) -> Path:
+def config_file(path: Path) -> Path:
+    """Return the file itself, or the one of that name that comes with DigiScope."""
     return path if path.is_file() else CONFIGS / f"{path.stem}.yaml"

@@ -10,12 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from digiscope_cloud.local.undisturbed import undisturbed
 from digiscope_shared.errors import TransientError
 
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.02
+LOWEST_PRIORITY = 19
 
 
 class ServerNotReadyError(TransientError):
@@ -77,6 +80,11 @@ class ServerProcess:
     def exit_code(self) -> int | None:
         """None while it runs, and before it was started."""
         return self._process.poll() if self._process is not None else None
+
+    def yield_processor(self) -> None:
+        """Let it run, from now on, only where nobody else wants the processor."""
+        for thread in psutil.Process(self.pid).threads():
+            os.setpriority(os.PRIO_PROCESS, thread.id, LOWEST_PRIORITY)
 
     def start(self) -> None:
         """Start and return when it is ready.

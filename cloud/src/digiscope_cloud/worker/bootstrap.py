@@ -46,6 +46,7 @@ class Worker:
         self._subscriber = subscriber or PubsubSubscriber(
             settings,
             threads=settings.threads,
+            per_device=settings.threads_per_device,
             max_lease_s=settings.hold_s + settings.leased_captures * settings.image_timeout_s + CALLS_S,
             close_within_s=settings.image_timeout_s + CALLS_S,
         )

@@ -17,9 +17,10 @@ class WorkerSettings(CloudSettings):
     bundle: str = ""
     # Captures leased from Pub/Sub, records of 1 KB. Devices take turns within them: few would let a flood fill them.
     leased_captures: Positive = 500
-    # And those of them that are worked on at once: enough to keep the image processes busy, and few, for whose turn it
-    # is waits behind them.
-    threads: Positive = 4
+    # Those of them that are worked on at once, most of their time waiting for storage and Pub/Sub, and of one device:
+    # enough to keep the image processes busy, and few, for what comes from another waits behind them.
+    threads: Positive = 8
+    threads_per_device: Positive = 1
     # Vision is what costs: one process for each core.
     image_processes: Positive = 2
     image_timeout_s: Annotated[float, Meta(gt=0)] = 20.0
