@@ -83,6 +83,10 @@ train: $(VENV)/.dev ## train the first model anew from ../shared/data/ham10000, 
 drill: $(VENV)/.runtime mosquitto ## the fault kit: 1,000 captures through every fault; SEED=7 runs one again
 	@$(BIN)/digiscope-cloud drill $(if $(SEED),--seed $(SEED))
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## hostile input: 120,000 of it through everything that decodes; SEED=7 runs one again
+	@$(BIN)/python -m tests.fuzz $(if $(SEED),--seed $(SEED))
+
 .PHONY: bench
 bench: $(VENV)/.runtime mosquitto ## what this machine does: images a second, CPU a capture, latency
 	@$(BIN)/digiscope-cloud local bench

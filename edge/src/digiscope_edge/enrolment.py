@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from digiscope_shared.errors import SettingsError
 from digiscope_shared.mqtt_topics import is_device_id
+from digiscope_shared.settings_file import read_yaml
 
 ENROLMENT: Final = "enrolment.yaml"
 CA: Final = "ca.crt"
@@ -97,10 +98,10 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def _read_enrolment(content: bytes) -> Mapping[str, Any]:
     try:
-        enrolment = yaml.safe_load(content)
+        enrolment = read_yaml(content.decode(), source=ENROLMENT)
         host, port = str(enrolment["mqtt"]["host"]), int(enrolment["mqtt"]["port"])
         device_id = enrolment["device_id"]
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise SettingsError(f"{ENROLMENT}: can't be read: {error}") from error
     if not isinstance(device_id, str) or not is_device_id(device_id):
         raise SettingsError(f"{ENROLMENT}: {device_id!r} can't be a device id")
@@ -120,7 +121,7 @@ def _check_pair(certificate_pem: bytes, key_pem: bytes, device_id: str) -> None:
         key = serialization.load_pem_private_key(key_pem, password=None)
         names = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         fits = certificate.public_key() == key.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         raise SettingsError(f"the certificate or its key can't be read: {error}") from error
     if names != [device_id]:
         raise SettingsError(f"the certificate is for {names}, not for {device_id!r}")
@@ -130,9 +131,9 @@ def _check_pair(certificate_pem: bytes, key_pem: bytes, device_id: str) -> None:
 
 def _check_same_device(settings: Path, device_id: str) -> None:
     try:
-        known = yaml.safe_load(settings.read_text(encoding="utf-8"))
+        known = read_yaml(settings.read_text(encoding="utf-8"), source=str(settings))
         same = isinstance(known, dict) and known.get("device_id") == device_id
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{settings}: can't be read: {error}") from error
     if not same:
         raise SettingsError(f"{settings} is for another device than {device_id!r}; nothing was changed")

@@ -55,10 +55,10 @@ def decode_json(message_type: type[M], body: bytes) -> M:
 
 
 def encode_attributes(message: Message) -> dict[str, str]:
-    """Return string attributes; what is None or empty is left out, what is nested becomes JSON."""
+    """Return string attributes; what is None, or empty by default, is left out, what is nested becomes JSON."""
     attributes = {"schema": message.SCHEMA}
     for name, value in msgspec.to_builtins(message).items():
-        if value is None or value == "":
+        if value is None or (value == "" and message.__dataclass_fields__[name].default == ""):
             continue
         nested = isinstance(value, dict | list)
         attributes[name] = msgspec.json.encode(value).decode() if nested else str(value)

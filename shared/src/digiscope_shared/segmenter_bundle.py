@@ -1,7 +1,6 @@
 """A segmenter's bundle: like a classifier's, but its outputs are a mask and an embedding, not classes."""
 
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 import numpy as np
 
 from digiscope_shared import bundle_files
+from digiscope_shared.bundle_arrays import read_arrays
 from digiscope_shared.codec import decode_json
 from digiscope_shared.errors import PermanentError, Reason
 from digiscope_shared.input_spec import InputSpec
@@ -90,13 +90,15 @@ def load_segmenter(path: Path) -> SegmenterBundle:
     except PermanentError as error:
         raise PermanentError(Reason.BAD_BUNDLE, f"{path / MANIFEST}: {error.detail}") from error
     contents = bundle_files.read_listed(path, MANIFEST, manifest.files, REQUIRED)
-    with np.load(io.BytesIO(contents[EMBEDDING]), allow_pickle=False) as embedding:
-        look = LesionLook(mean=embedding["mean"], whitening=embedding["whitening"], max_distance=manifest.max_distance)
+    shapes = {"mean": (None,), "whitening": (None, None)}
+    mean, whitening = read_arrays(contents[EMBEDDING], path / EMBEDDING, shapes)
+    if len(mean) != len(whitening):
+        raise PermanentError(Reason.BAD_BUNDLE, f"{path / EMBEDDING}: mean and whitening don't fit each other")
     return SegmenterBundle(
         path=path,
         digest=hashlib.sha256(manifest_bytes).hexdigest(),
         manifest=manifest,
-        look=look,
+        look=LesionLook(mean=mean, whitening=whitening, max_distance=manifest.max_distance),
         model_bytes=contents[MODEL],
         golden_bytes=contents[GOLDEN],
     )

@@ -12,6 +12,7 @@ import yaml
 from digiscope_shared.errors import SettingsError
 
 S = TypeVar("S")
+_MAX_DEPTH = 32
 _PATH_IN_MESSAGE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`")
 
 
@@ -30,13 +31,46 @@ def load(settings_type: type[S], path: Path) -> S:
 
 def parse(settings_type: type[S], text: str, *, source: str) -> S:
     """Check YAML `text` against a dataclass; `source` is named in errors."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{source}: not YAML: {error}") from error
+    node, values = _read(text, source)
     lines = _lines(node) if node is not None else {}
     return _checked(settings_type, {} if values is None else values, lines, source)
+
+
+def read_yaml(text: str, *, source: str) -> Any:
+    """Return what one YAML document says; SettingsError where it isn't one, or refers to itself."""
+    return _read(text, source)[1]
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads no aliases, half a kilobyte of which unfolds into more than fits into memory, and nothing very deep."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        problem = "aliases aren't read here" if self.check_event(yaml.AliasEvent) else ""
+        problem = "nested too deeply" if self.depth > _MAX_DEPTH else problem
+        if problem:
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.get_mark())
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_scalar(self, node: Any) -> Any:
+        value = super().construct_scalar(node)
+        # An escape can say half a character, which nothing behind this could write.
+        value.encode()
+        return value
+
+
+def _read(text: str, source: str) -> tuple[yaml.Node | None, Any]:
+    try:
+        loader = _PlainLoader(text)
+        node = loader.get_single_node()
+        return node, None if node is None else loader.construct_document(node)
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        # PyYAML lets through what Python says of a month 13, of an `!!int` without digits, of a date that is none.
+        raise SettingsError(f"{source}: not YAML: {error}") from error
 
 
 def from_mapping(settings_type: type[S], values: Mapping[str, Any], *, source: str) -> S:

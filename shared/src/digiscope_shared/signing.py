@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -88,7 +88,7 @@ def load_signing_key(path: Path) -> SigningKey:
     """Read the private key; SettingsError where it isn't one."""
     try:
         private = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SettingsError(f"{path}: can't read the signing key: {error}") from error
     if not isinstance(private, Ed25519PrivateKey):
         raise SettingsError(f"{path}: not an Ed25519 key")

@@ -3,6 +3,7 @@ import struct
 import pytest
 
 from digiscope_shared.codec import Envelope
+from digiscope_shared.errors import PermanentError
 from digiscope_shared.mqtt.packets import incoming, packet_bytes, publish_properties, read_damaged_publish
 
 
@@ -33,6 +34,14 @@ def test_damaged_properties_cost_themselves_and_not_the_message(
     assert (received.mqtt_topic, received.envelope.body) == ("a/b", b"payload")
     assert received.envelope.attributes == attributes
     assert received.fault
+
+
+@pytest.mark.parametrize(
+    "packet", [b"", b"\xff\xff" + b"a/b", string(b"a/b"), string(b"a/b") + b"\x00\x07" + b"\xff" * 5]
+)
+def test_a_packet_that_ends_early_is_refused(packet: bytes) -> None:
+    with pytest.raises(PermanentError):
+        read_damaged_publish(packet, qos=1)
 
 
 def test_a_packet_is_never_larger_than_was_reckoned() -> None:

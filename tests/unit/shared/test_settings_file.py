@@ -34,6 +34,11 @@ def test_a_good_file(tmp_path: Path) -> None:
         ("camera: {}\n", r"s\.yaml: .*missing required field `device_id`"),
         ("- a\n", "expected keys and values"),
         ("a: [", "not YAML"),
+        ("a: &b 1\nc: *b\n", "aliases aren't read here"),
+        ("a: " + "[" * 100, "nested too deeply"),
+        ("a: 2026-13-45", "not YAML: month must be"),
+        ("a: !!int ''", "not YAML"),
+        ('a: "\\ud800"', "not YAML"),
         ("", "missing required field"),
     ],
 )

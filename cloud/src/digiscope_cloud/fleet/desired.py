@@ -1,17 +1,16 @@
 """The desired half of a device's shadow: how it changes, and how it is sent. Pure."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
-import yaml
 
 from digiscope_shared.codec import Envelope, encode_json
 from digiscope_shared.errors import SettingsError
 from digiscope_shared.messages import DesiredConfig, DeviceState
 from digiscope_shared.mqtt_topics import Channel
+from digiscope_shared.settings_file import read_yaml
 from digiscope_shared.signing import SigningKey, sign_config
 from digiscope_shared.traceparent import new_traceparent
 
@@ -29,15 +28,20 @@ def _parse_change(assignment: str) -> tuple[str, Any]:
     key, equals, text = assignment.partition("=")
     if not equals or not all(key.split(".")):
         raise SettingsError(f"expected key=value, got {assignment!r}")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{key}: not YAML: {text!r}") from error
-    if isinstance(value, float) and not math.isfinite(value):
-        raise SettingsError(f"{key}: {text!r} can't be sent as JSON")
+    value = read_yaml(text, source=key)
+    if not _goes_as_json(value):
+        raise SettingsError(f"{key}: {text[:80]!r} can't be sent as JSON")
     if value is None or isinstance(value, bool | int | float | str | list):
         return key, value
     raise SettingsError(f"{key}: expected a number, a word, true, false, null or a list, got {text!r}")
+
+
+def _goes_as_json(value: Any) -> bool:
+    """Tell whether a device would read what was written: infinity, dates and lone surrogates get lost on the way."""
+    try:
+        return bool(msgspec.json.decode(msgspec.json.encode(value)) == value)
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def next_desired(

@@ -10,6 +10,7 @@ from digiscope_shared.imaging import jpeg_segments, png_chunks
 # A camera's progressive JPEG has about ten scans. Each is a pass over all pixels, and costs its sender a few bytes,
 # https://libjpeg-turbo.org/pmwiki/uploads/About/TwoIssueswiththeJPEGStandard.pdf
 MAX_JPEG_SCANS: Final = 64
+_IHDR_BYTES: Final = 13
 
 
 class ImageFormat(StrEnum):
@@ -77,8 +78,9 @@ def _jpeg(content: bytes) -> ImageHeader:
 
 
 def _png(content: bytes) -> ImageHeader:
-    kinds = [chunk.kind for chunk in png_chunks.chunks(content)]
-    if kinds[0] != b"IHDR" or b"IDAT" not in kinds:
+    first, *others = png_chunks.chunks(content)
+    kinds = [chunk.kind for chunk in others]
+    if first.kind != b"IHDR" or first.payload_bytes != _IHDR_BYTES or b"IDAT" not in kinds:
         raise unreadable("a PNG without pixels")
     if b"acTL" in kinds:
         raise unreadable("an animated PNG: which of its frames is meant?")

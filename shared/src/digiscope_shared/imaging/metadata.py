@@ -9,7 +9,9 @@ from digiscope_shared.imaging.jpeg_segments import APP0, APP14, EOI, SOF, SOI, S
 # Tables, frame, scans, and the two application segments that tell a decoder how colours are coded.
 _JPEG_KEPT: Final = frozenset({SOI, EOI, SOS, 0xC4, 0xDB, 0xDC, 0xDD, *SOF, *range(0xD0, 0xD8)})
 _JFIF_BYTES: Final = 14
-_PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB"})
+_ADOBE_BYTES: Final = 12
+# No other chunk changes what OpenCV decodes, and each could hold a sentence.
+_PNG_KEPT: Final = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 
 
 def strip_metadata(content: bytes) -> bytes:
@@ -40,7 +42,9 @@ def _kept(content: bytes, segment: Segment) -> bytes:
     if segment.marker == APP0 and payload.startswith(b"JFIF\0"):
         # Its last two bytes are the thumbnail's size, which follows them.
         return b"\xff\xe0\x00\x10" + payload[: _JFIF_BYTES - 2].ljust(_JFIF_BYTES - 2, b"\0") + b"\0\0"
-    if segment.marker in _JPEG_KEPT or (segment.marker == APP14 and payload.startswith(b"Adobe")):
+    if segment.marker == APP14 and payload.startswith(b"Adobe"):
+        return b"\xff\xee\x00\x0e" + payload[:_ADOBE_BYTES].ljust(_ADOBE_BYTES, b"\0")
+    if segment.marker in _JPEG_KEPT:
         return content[segment.start : segment.end]
     return b""
 

@@ -21,12 +21,16 @@ class Chunk:
     payload_start: int
     end: int
 
+    @property
+    def payload_bytes(self) -> int:
+        return self.end - self.start - _FRAME_BYTES
+
 
 def chunks(content: bytes) -> Iterator[Chunk]:
     """Walk from the first chunk to IEND; what lies behind it is not looked at.
 
     Raises:
-        BrokenPngError: no signature, or the file ends before IEND does.
+        BrokenPngError: no signature, the file ends before IEND does, or IEND holds anything.
     """
     if not content.startswith(SIGNATURE):
         raise BrokenPngError("doesn't start as a PNG")
@@ -36,7 +40,10 @@ def chunks(content: bytes) -> Iterator[Chunk]:
         kind = content[position + 4 : position + 8]
         if end > len(content) or len(kind) < len(b"IEND"):
             raise BrokenPngError("ends before its last chunk: truncated?")
-        yield Chunk(kind, position, position + 8, end)
+        chunk = Chunk(kind, position, position + 8, end)
+        if kind == b"IEND" and chunk.payload_bytes:
+            raise BrokenPngError("its last chunk isn't empty")
+        yield chunk
         if kind == b"IEND":
             return
         position = end

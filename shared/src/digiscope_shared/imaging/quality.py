@@ -15,6 +15,9 @@ from digiscope_shared.imaging.quality_scores import Mask
 # looks closer, a device can afford it for each frame, and all of HAM10000 is at hand in this size (200×150) to set
 # the thresholds on. Blur that is gone at this size is not seen.
 WORKING_SIDE_PX: Final = 150
+# A strip stays a strip, but not one of fifty megapixels whose shorter side is small already: a few kilobytes of file
+# would cost a gigabyte and seconds.
+_MAX_WORKING_SIDE_PX: Final = 16 * WORKING_SIDE_PX
 
 
 class QualityCode(StrEnum):
@@ -119,8 +122,9 @@ def judge(scores: dict[str, float], thresholds: QualityThresholds) -> QualityRep
 
 
 def working_size(image_bgr: FrameBgr) -> FrameBgr:
-    """Scale down by area so that the shorter side has WORKING_SIDE_PX; small pictures stay."""
-    scale = WORKING_SIDE_PX / min(image_bgr.shape[:2])
+    """Scale down by area so that the shorter side has WORKING_SIDE_PX at most; small pictures stay."""
+    shorter, longer = sorted(image_bgr.shape[:2])
+    scale = min(WORKING_SIDE_PX / shorter, _MAX_WORKING_SIDE_PX / longer)
     if scale >= 1:
         return image_bgr
     height, width = (max(1, round(side * scale)) for side in image_bgr.shape[:2])

@@ -1,12 +1,12 @@
 """A model bundle, served by LiteRT."""
 
-import io
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
+from digiscope_shared.bundle_arrays import read_arrays
 from digiscope_shared.errors import PermanentError, Reason
-from digiscope_shared.model_bundle import ModelBundle
+from digiscope_shared.model_bundle import GOLDEN, ModelBundle
 from digiscope_shared.model_input import build_input
 
 try:
@@ -70,8 +70,11 @@ class LiteRtClassifier:
         Raises:
             PermanentError: `bad-bundle`, with the largest difference.
         """
-        with np.load(io.BytesIO(self._bundle.golden_bytes), allow_pickle=False) as golden:
-            images_bgr, expected = golden["images_bgr"], golden["probabilities"]
+        bundle = self._bundle
+        shapes = {"images_bgr": (None, None, None, 3), "probabilities": (None, len(bundle.labels))}
+        images_bgr, expected = read_arrays(bundle.golden_bytes, bundle.path / GOLDEN, shapes)
+        if images_bgr.dtype != np.uint8 or len(images_bgr) != len(expected):
+            raise PermanentError(Reason.BAD_BUNDLE, f"{bundle.path / GOLDEN}: images and answers don't fit each other")
         inputs = np.stack([build_input(image, self._bundle.input_spec) for image in images_bgr])
         difference = float(np.abs(self.probabilities(inputs) - expected).max())
         if not difference <= GOLDEN_TOLERANCE:

@@ -1,12 +1,13 @@
 """A segmenter's bundle, served by LiteRT."""
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
+from digiscope_shared.bundle_arrays import read_arrays
 from digiscope_shared.errors import PermanentError, Reason
+from digiscope_shared.model_bundle import GOLDEN
 from digiscope_shared.model_input import build_input
 from digiscope_shared.segmenter_bundle import SegmenterBundle
 
@@ -46,7 +47,10 @@ class LiteRtSegmenter:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise PermanentError(Reason.BAD_BUNDLE, f"{bundle.path}: LiteRT can't load the model: {error}") from error
-        self._input = self._interpreter.get_input_details()[0]["index"]
+        model_input, spec = self._interpreter.get_input_details()[0], bundle.manifest.input_spec
+        if tuple(model_input["shape"]) != (1, spec.height, spec.width, 3):
+            raise PermanentError(Reason.BAD_BUNDLE, f"{bundle.path}: the model's shapes are not the manifest's")
+        self._input = model_input["index"]
         # The converter doesn't keep the outputs' order; their ranks tell them apart.
         outputs = {len(output["shape"]): output["index"] for output in self._interpreter.get_output_details()}
         try:
@@ -68,8 +72,11 @@ class LiteRtSegmenter:
         Raises:
             PermanentError: `bad-bundle`, with the largest difference.
         """
-        with np.load(io.BytesIO(self._bundle.golden_bytes), allow_pickle=False) as golden:
-            images_bgr, expected = golden["images_bgr"], golden["probabilities"]
+        bundle, spec = self._bundle, self._bundle.manifest.input_spec
+        shapes = {"images_bgr": (None, None, None, 3), "probabilities": (None, spec.height, spec.width)}
+        images_bgr, expected = read_arrays(bundle.golden_bytes, bundle.path / GOLDEN, shapes)
+        if images_bgr.dtype != np.uint8 or len(images_bgr) != len(expected):
+            raise PermanentError(Reason.BAD_BUNDLE, f"{bundle.path / GOLDEN}: images and masks don't fit each other")
         pairs = zip(images_bgr, expected, strict=True)
         difference = max(float(np.abs(self.segment(image).probabilities - mask).max()) for image, mask in pairs)
         if not difference <= GOLDEN_TOLERANCE:

@@ -27,6 +27,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from digiscope_shared.codec import Envelope
+from digiscope_shared.errors import PermanentError
 from digiscope_shared.mqtt.byte_window import ByteWindow
 from digiscope_shared.mqtt.link_status import LinkState, LinkStatus
 from digiscope_shared.mqtt.packets import (
@@ -312,7 +313,10 @@ class _TolerantClient(paho.Client):
             return super()._handle_publish()
         except (MQTTException, UnicodeDecodeError, struct.error, LookupError) as error:
             qos = (self._in_packet["command"] & 0x06) >> 1
-            message = read_damaged_publish(bytes(self._in_packet["packet"]), qos=qos)
+            try:
+                message = read_damaged_publish(bytes(self._in_packet["packet"]), qos=qos)
+            except PermanentError:
+                return MQTTErrorCode.MQTT_ERR_PROTOCOL
             _log.warning("mqtt_message_damaged", mqtt_topic=message.topic, error=str(error))
             self._handle_on_message(message)
             return MQTTErrorCode.MQTT_ERR_SUCCESS

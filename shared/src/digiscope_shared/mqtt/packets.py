@@ -86,15 +86,20 @@ def packet_bytes(mqtt_topic: str, envelope: Envelope) -> int:
 
 
 def read_damaged_publish(packet: bytes, *, qos: int) -> MQTTMessage:
-    """Read a PUBLISH whose properties break MQTT's rules; what of them can't be read is left out."""
-    (topic_bytes,) = struct.unpack_from("!H", packet)
+    """Read a PUBLISH whose properties break MQTT's rules; what of them can't be read is left out.
+
+    Raises:
+        PermanentError: `bad-body` where it isn't even clear where they begin and end.
+    """
+    try:
+        (topic_bytes,) = struct.unpack_from("!H", packet)
+        mid_bytes = 2 if qos > 0 else 0
+        mid = int.from_bytes(packet[2 + topic_bytes :][:mid_bytes])
+        rest = packet[2 + topic_bytes + mid_bytes :]
+        properties_bytes, length_bytes = VariableByteIntegers.decode(rest)  # type: ignore[no-untyped-call]
+    except (MQTTException, struct.error, LookupError) as error:
+        raise PermanentError(Reason.BAD_BODY, f"a PUBLISH packet that ends early: {error}") from error
     topic = packet[2 : 2 + topic_bytes].decode("utf-8", "replace").encode()
-    rest = packet[2 + topic_bytes :]
-    mid = 0
-    if qos > 0:
-        (mid,) = struct.unpack_from("!H", rest)
-        rest = rest[2:]
-    properties_bytes, length_bytes = VariableByteIntegers.decode(rest)  # type: ignore[no-untyped-call]
     properties = LenientProperties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     with contextlib.suppress(MQTTException, struct.error, LookupError):
         properties.unpack(rest[: length_bytes + properties_bytes])  # type: ignore[no-untyped-call]

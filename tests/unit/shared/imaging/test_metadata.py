@@ -1,4 +1,5 @@
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -6,7 +7,9 @@ import pytest
 from digiscope_shared.errors import PermanentError, Reason
 from digiscope_shared.imaging.decode import decode_bgr
 from digiscope_shared.imaging.metadata import strip_metadata
+from digiscope_shared.imaging.png_chunks import SIGNATURE
 from tests.support import hostile_images
+from tests.support.hostile_images import png_chunk
 
 SECRET = b"Jane Doe 47.37N 8.54E"
 
@@ -42,7 +45,9 @@ def test_jpeg_loses_its_metadata_and_no_pixel(content: bytes) -> None:
     np.testing.assert_array_equal(decode_bgr(stripped), decode_bgr(content))
 
 
-@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"prIv"])
+@pytest.mark.parametrize(
+    "kind", [b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"prIv", b"sRGB", b"gAMA", b"cHRM", b"tRNS"]
+)
 def test_png_loses_its_metadata_and_no_pixel(kind: bytes) -> None:
     content = hostile_images.encoded(".png")
     end = len(content) - 12
@@ -80,3 +85,13 @@ def test_broken_files_are_refused(name: str) -> None:
 def test_other_formats_are_refused_with_what_to_do() -> None:
     with pytest.raises(PermanentError, match="JPEG and PNG only"):
         strip_metadata(hostile_images.encoded(".webp"))
+
+
+def test_a_palettes_transparency_goes_and_its_colours_stay() -> None:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 3, 0, 0, 0))
+    palette, alpha = png_chunk(b"PLTE", bytes([10, 20, 30, 200, 100, 50])), png_chunk(b"tRNS", b"\x00\x80")
+    rest = png_chunk(b"IDAT", zlib.compress(b"\0\0\1")) + png_chunk(b"IEND", b"")
+    content = SIGNATURE + header + palette + alpha + rest
+    stripped = strip_metadata(content)
+    assert stripped == SIGNATURE + header + palette + rest
+    np.testing.assert_array_equal(decode_bgr(stripped), decode_bgr(content))
