@@ -51,10 +51,14 @@ constraints.txt-refresh: | $(UV) ## resolve all versions anew
 
 .PHONY: mosquitto
 mosquitto: # Mosquitto from the system's packages, where it is missing
-	@deploy/install-mosquitto
+	@deploy/install-package mosquitto
+
+.PHONY: faketime
+faketime: # for the drill's clock faults, which are left out without it
+	-@deploy/install-package faketime
 
 .PHONY: test
-test: $(VENV)/.dev mosquitto ## all tests, with the real broker and emulators
+test: $(VENV)/.dev mosquitto faketime ## all tests, with the real broker and emulators
 	$(BIN)/pytest
 
 .PHONY: test-unit test-contract test-integration test-e2e
@@ -64,7 +68,7 @@ test-contract: $(VENV)/.dev mosquitto ## one suite a port, on the fake and on th
 	$(BIN)/pytest tests/contract
 test-integration: $(VENV)/.dev mosquitto ## real Mosquitto, Pub/Sub emulator and storage emulator
 	$(BIN)/pytest tests/integration
-test-e2e: $(VENV)/.dev mosquitto ## the whole chain, with faults
+test-e2e: $(VENV)/.dev mosquitto faketime ## the whole chain, with faults
 	$(BIN)/pytest tests/e2e
 
 .PHONY: demo
@@ -80,8 +84,8 @@ train: $(VENV)/.dev ## train the first model anew from ../shared/data/ham10000, 
 	$(BIN)/digiscope-cloud train --config $(or $(CONFIG),paper-cnn)
 
 .PHONY: drill
-drill: $(VENV)/.runtime mosquitto ## the fault kit: 1,000 captures through every fault; SEED=7 runs one again
-	@$(BIN)/digiscope-cloud drill $(if $(SEED),--seed $(SEED))
+drill: $(VENV)/.runtime mosquitto faketime ## the fault kit: 1,000 captures through every fault, then storm and flood; SEED=7 runs one again
+	@$(BIN)/digiscope-cloud drill --measure storm --measure flood $(if $(SEED),--seed $(SEED))
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## hostile input: 120,000 of it through everything that decodes; SEED=7 runs one again

@@ -20,7 +20,7 @@ class WorkerSettings(CloudSettings):
     # Those of them that are worked on at once, most of their time waiting for storage and Pub/Sub, and of one device:
     # enough to keep the image processes busy, and few, for what comes from another waits behind them.
     threads: Positive = 8
-    threads_per_device: Positive = 1
+    threads_per_device: Positive = 2
     # Vision is what costs: one process for each core.
     image_processes: Positive = 2
     image_timeout_s: Annotated[float, Meta(gt=0)] = 20.0
