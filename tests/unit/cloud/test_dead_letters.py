@@ -22,7 +22,7 @@ from digiscope_shared.pubsub_topics import UPLINK_DEAD, PubsubTopic, Subscriptio
 from tests.support.bridge_fakes import parts_of
 from tests.support.bridge_replica import Replica
 from tests.support.fake_letter_box import FakeLetterBox
-from tests.support.fake_pubsub import FakeEventPublisher
+from tests.support.fake_pubsub import FakeEventPublisher, FakePubsub
 
 WORKER_DEAD = dead_letter_id(Subscription.CAPTURES_WORKER)
 IMAGE = bytes(range(256)) * 1200
@@ -106,6 +106,14 @@ def test_what_pubsub_gave_up_says_how_often_it_was_tried() -> None:
     )
     assert (found.reason, found.attempts, found.device_id) == (DELIVERED_TOO_OFTEN, 100, "dev-2")
     assert found.message.attributes == {"device_id": "dev-2"}
+
+
+def test_a_sender_that_uses_our_names_does_not_speak_for_us() -> None:
+    pubsub = FakePubsub()
+    theirs = {"a": "1", "dead_damage": "cut", "CloudPubSubDeadLetterSourceDeliveryCount": "9"}
+    DeadLetters(FakeEventPublisher(pubsub), UPLINK_DEAD).put(Envelope(attributes=theirs), reason="bad-body", detail="")
+    (buried,) = pubsub.on_topic(UPLINK_DEAD)
+    assert buried.attributes == {"a": "1", "dead_reason": "bad-body"}
 
 
 def test_a_letter_of_nobody_is_still_a_letter() -> None:

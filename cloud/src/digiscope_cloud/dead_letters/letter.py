@@ -5,14 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from digiscope_cloud.dead_letters.writing import ADDED, DAMAGE, DETAIL, MQTT_TOPIC, REASON
+from digiscope_cloud.dead_letters.writing import DAMAGE, DETAIL, MQTT_TOPIC, PUBSUB_PREFIX, REASON, without_added
 from digiscope_shared import mqtt_topics
 from digiscope_shared.codec import Envelope
 from digiscope_shared.errors import PermanentError
 
-# What Pub/Sub itself adds where it gave up, https://cloud.google.com/pubsub/docs/handling-failures
-_PUBSUB_PREFIX: Final = "CloudPubSubDeadLetter"
-_PUBSUB_COUNT: Final = "CloudPubSubDeadLetterSourceDeliveryCount"
+_PUBSUB_COUNT: Final = f"{PUBSUB_PREFIX}SourceDeliveryCount"
 DELIVERED_TOO_OFTEN: Final = "delivered-too-often"
 UNKNOWN: Final = "unknown"
 _KEY_DIGITS: Final = 10
@@ -75,12 +73,7 @@ class Letter:
     @property
     def message(self) -> Envelope:
         """Return the message as it was before it came here."""
-        attributes = {
-            name: value
-            for name, value in self.envelope.attributes.items()
-            if name not in ADDED and not name.startswith(_PUBSUB_PREFIX)
-        }
-        return Envelope(attributes=attributes, body=self.envelope.body)
+        return Envelope(attributes=without_added(self.envelope.attributes), body=self.envelope.body)
 
     def without_body(self) -> "Letter":
         return replace(self, envelope=Envelope(attributes=self.envelope.attributes))

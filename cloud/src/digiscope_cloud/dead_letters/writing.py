@@ -15,7 +15,9 @@ REASON: Final = "dead_reason"
 DETAIL: Final = "dead_detail"
 MQTT_TOPIC: Final = "dead_mqtt_topic"
 DAMAGE: Final = "dead_damage"
-ADDED: Final = frozenset({REASON, DETAIL, MQTT_TOPIC, DAMAGE})
+_ADDED: Final = frozenset({REASON, DETAIL, MQTT_TOPIC, DAMAGE})
+# What Pub/Sub itself adds where it gave up, https://cloud.google.com/pubsub/docs/handling-failures
+PUBSUB_PREFIX: Final = "CloudPubSubDeadLetter"
 # Pub/Sub's limits, https://cloud.google.com/pubsub/quotas#resource_limits, less what we add; a character has four bytes
 # at most.
 _MAX_ATTRIBUTES: Final = 90
@@ -47,14 +49,23 @@ class DeadLetters:
         )
         added = {REASON: str(reason), DETAIL: detail, MQTT_TOPIC: mqtt_topic, DAMAGE: damage}
         added = {name: value[:_MAX_VALUE_CHARACTERS] for name, value in added.items() if value}
+        # A sender that uses our names must not speak for us: it could pass its own letter off as damaged.
+        own = without_added(envelope.attributes)
         try:
-            self._publish(dict(envelope.attributes) | added, envelope.body)
+            self._publish(own | added, envelope.body)
         except PermanentError:
             # Its own attributes break Pub/Sub's limits: what fits of them must do.
-            self._publish(_what_fits(envelope.attributes) | added | {DAMAGE: damage or _CUT}, envelope.body)
+            self._publish(_what_fits(own) | added | {DAMAGE: damage or _CUT}, envelope.body)
 
     def _publish(self, attributes: dict[str, str], body: bytes) -> None:
         self._publisher.publish(self._pubsub_topic_id, Envelope(attributes=attributes, body=body))
+
+
+def without_added(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Return what the message itself carried."""
+    return {
+        name: value for name, value in attributes.items() if name not in _ADDED and not name.startswith(PUBSUB_PREFIX)
+    }
 
 
 def _what_fits(attributes: Mapping[str, str]) -> dict[str, str]:
