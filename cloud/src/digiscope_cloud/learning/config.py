@@ -80,6 +80,8 @@ class TrainingConfig:
     averaging: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     distillation: Distillation | None = None
+    # Finished runs, of the same input, whose exits are averaged in where the model serves.
+    companions: tuple[str, ...] = ()
     # Mirror images whose logits are averaged where the model serves: so many times the work.
     views: Literal[1, 2, 3, 4] = 1
     # Share of the natural log class frequencies that the served logits get back: 0 favours recall of the rare.

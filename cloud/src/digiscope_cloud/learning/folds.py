@@ -37,10 +37,10 @@ def judge_in_folds(config: TrainingConfig, dataset: Dataset, run_dir: Path, trai
     """Train one network for each fold, on the other four, and judge that fold as LiteRT would serve it.
 
     Raises:
-        SettingsError: the config starts from another run, which saw the lesions that a fold holds back.
+        SettingsError: the config builds on another run, which saw the lesions that a fold holds back.
     """
-    if config.network.start_from not in ("", "imagenet"):
-        raise SettingsError(f"{config.id} starts from {config.network.start_from!r}, which saw all folds' lesions")
+    if config.network.start_from not in ("", "imagenet") or config.distillation or config.companions:
+        raise SettingsError(f"{config.id} builds on another run, which saw all folds' lesions")
     fold_of = dict(zip((each.image_id for each in dataset.examples), _folds(dataset), strict=True))
     loaded = load_images(dataset, dataset.examples)
     folds = np.array([fold_of[example.image_id] for example in loaded.examples])

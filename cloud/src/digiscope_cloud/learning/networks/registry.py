@@ -21,9 +21,11 @@ def build_network(network: Network, classes: int) -> keras.Model:
             )
 
 
-def serving_model(model: keras.Model) -> keras.Model:
-    """Return what serves: of two exits the mean of their logits, which errs less than either and costs nothing more."""
-    return model if len(model.outputs) == 1 else keras.Model(model.inputs, keras.layers.Average()(model.outputs))
+def serving_model(model: keras.Model, *companions: keras.Model) -> keras.Model:
+    """Return what serves: the mean of all exits' logits, which errs less than each; weights are shared."""
+    theirs = [each(model.inputs[0]) for each in companions]
+    outputs = [*model.outputs, *keras.tree.flatten(theirs)]
+    return model if len(outputs) == 1 else keras.Model(model.inputs, keras.layers.Average()(outputs))
 
 
 def start_weights(model: keras.Model, network: Network, runs: Path) -> None:
