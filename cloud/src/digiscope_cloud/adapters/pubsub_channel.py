@@ -10,7 +10,9 @@ import grpc
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    ("grpc.keepalive_time_ms", 30_000),
+    # Not more often than a server in Java bears, or it ends the connection and goes on handing messages to its streams:
+    # https://github.com/grpc/grpc/blob/master/doc/keepalive.md
+    ("grpc.keepalive_time_ms", 310_000),
     # gRPC's default grows to two minutes: too long to wait for an emulator that has come back.
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
