@@ -84,7 +84,7 @@ train: $(VENV)/.dev ## train the first model anew from ../shared/data/ham10000, 
 	$(BIN)/digiscope-cloud train --config $(or $(CONFIG),paper-cnn)
 
 .PHONY: drill
-drill: $(VENV)/.runtime mosquitto faketime ## the fault kit: 1,000 captures through every fault, then storm and flood; SEED=7 runs one again
+drill: $(VENV)/.runtime mosquitto faketime ## the fault kit: storm and flood, then 1,000 captures through every fault; SEED=7 runs one again
 	@$(BIN)/digiscope-cloud drill --measure storm --measure flood $(if $(SEED),--seed $(SEED))
 
 .PHONY: fuzz
