@@ -30,8 +30,8 @@ class DrillOrder:
 def run(site: Site, order: DrillOrder, on_step: Callable[[str], None]) -> Verdict:
     """Run the timeline and judge it: measures first, on a whole system.
 
-    The Pub/Sub emulator (0.8.20) deals messages to the streams of killed processes for ever, each costing a lease: after
-    such faults it is the emulator that would be measured.
+    The Pub/Sub emulator (0.8.20) deals messages to the streams of killed processes for ever, and each costs a lease:
+    after such faults it is the emulator that would be measured.
     """
     checks = []
     for name in order.measures:
