@@ -35,7 +35,7 @@ from tests.support.waiting import wait_until
 from tests.support.worker_program import DIGEST
 
 DEAD = dead_letter_id(Subscription.CAPTURES_WORKER)
-ASK_AGAIN_S = 30.0
+ASK_AGAIN_S = 5.0
 
 
 class Inbox:
