@@ -1,5 +1,6 @@
-"""Several trained networks that serve as one."""
+"""Several trained networks that serve as one, or teach another."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 import yaml
 
 from digiscope_cloud.learning.batches import TrainingSet
-from digiscope_cloud.learning.config import Network, Stage, TrainingConfig
+from digiscope_cloud.learning.config import Distillation, Network, Stage, TrainingConfig
 from digiscope_cloud.learning.networks import efficientnet_lite, paper_cnn
 from digiscope_cloud.learning.networks.registry import serving_model
+from digiscope_cloud.learning.teacher import teacher_logits
 from digiscope_cloud.learning.training import Observer
 from digiscope_cloud.learning.training_run import train
 from digiscope_shared.errors import SettingsError
@@ -65,3 +67,30 @@ def test_a_companion_of_another_input_is_refused(tmp_path: Path) -> None:
     friend(tmp_path, replace(CONFIG, input=InputSpec(height=32, width=28)))
     with pytest.raises(SettingsError, match="its input is not with-friend's"):
         train(CONFIG, DATA, OBSERVER, tmp_path / "run", tmp_path)
+
+
+def test_teachers_teach_the_mean_of_their_answers(tmp_path: Path) -> None:
+    logits = []
+    for number, name in enumerate(("one", "two")):
+        (tmp_path / name).mkdir()
+        paper_cnn.build(7).save(tmp_path / name / "model.keras")
+        logits.append(np.full((7, 7), number, np.float32))
+        np.save(tmp_path / name / "teacher_logits.npy", logits[-1])
+    taught = teacher_logits(Distillation(teachers=("one", "two")), DATA.images_bgr, tmp_path)
+    np.testing.assert_allclose(taught, 0.5)
+
+
+def test_a_teacher_that_was_trained_anew_is_asked_anew(tmp_path: Path) -> None:
+    model = friend(tmp_path, CONFIG)
+    kept = tmp_path / "friend" / "teacher_logits.npy"
+    np.save(kept, np.zeros((7, 7)))
+    os.utime(kept, (0, 0))
+    taught = teacher_logits(Distillation(teachers=("friend",)), DATA.images_bgr, tmp_path)
+    assert not np.allclose(taught, 0)
+    np.testing.assert_array_equal(taught, np.load(kept))
+    assert taught.shape == (7, model.output_shape[1])
+
+
+def test_a_teacher_that_is_not_trained_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="friend is to teach: train that first"):
+        teacher_logits(Distillation(teachers=("friend",)), DATA.images_bgr, tmp_path)

@@ -1,13 +1,16 @@
 """Network names of the configs, and what builds them."""
 
 from pathlib import Path
+from typing import Final
 
 import keras
 
 from digiscope_cloud.learning.config import Network
 from digiscope_cloud.learning.networks import efficientnet_lite, paper_cnn
+from digiscope_shared.errors import SettingsError
 
-IMAGENET = "imagenet"
+IMAGENET: Final = "imagenet"
+_SIZES: Final[dict[str, efficientnet_lite.Size]] = {"efficientnet-lite0": 0, "efficientnet-lite2": 2}
 
 
 def build_network(network: Network, classes: int) -> keras.Model:
@@ -15,9 +18,13 @@ def build_network(network: Network, classes: int) -> keras.Model:
     match network.name:
         case "paper-cnn":
             return paper_cnn.build(classes)
-        case "efficientnet-lite0":
+        case "efficientnet-lite0" | "efficientnet-lite2":
             return efficientnet_lite.build(
-                classes, exits=network.exits, dropout=network.dropout, drop_path=network.drop_path
+                classes,
+                size=_SIZES[network.name],
+                exits=network.exits,
+                dropout=network.dropout,
+                drop_path=network.drop_path,
             )
 
 
@@ -29,9 +36,15 @@ def serving_model(model: keras.Model, *companions: keras.Model) -> keras.Model:
 
 
 def start_weights(model: keras.Model, network: Network, runs: Path) -> None:
-    """Load what the config says to start from: nothing, ImageNet, or a finished run's weights."""
+    """Load what the config says to start from: nothing, ImageNet, or a finished run's weights.
+
+    Raises:
+        SettingsError: there are no ImageNet weights for that network.
+    """
     if network.start_from == IMAGENET:
-        efficientnet_lite.load_imagenet(model, efficientnet_lite.imagenet_weights())
+        if network.name not in _SIZES:
+            raise SettingsError(f"{network.name} has no ImageNet weights: leave start_from empty")
+        efficientnet_lite.load_imagenet(model, efficientnet_lite.imagenet_weights(_SIZES[network.name]))
     elif network.start_from:
         _copy_by_name(model, keras.models.load_model(runs / network.start_from / "model.keras", compile=False))
 
