@@ -91,11 +91,11 @@ def _class_counts(dataset: Dataset, parts: Sequence[Part]) -> Any:
     return np.bincount(codes, minlength=len(LABELS))
 
 
-def train_paper(data_folder: Path, runs: Path, bundle: Path | None) -> Path:
+def train_paper(data_folder: Path, runs: Path, bundle: Path | None, *, augmented: bool) -> Path:
     """Reproduce the paper and return the (leaky) bundle's folder; what the report draws is kept in the run's folder."""
     dataset = open_dataset(data_folder)
-    run_dir = runs / "paper-reproduction"
-    outcome = run_paper(dataset, run_dir)
+    run_dir = runs / ("paper-augmented" if augmented else "paper-reproduction")
+    outcome = run_paper(dataset, run_dir, augmented=augmented)
     packed = package_paper(outcome, dataset, bundle or run_dir / "bundle")
     inputs = paper_inputs(dataset)
     found = audit_paper(outcome.split, inputs, dataset.examples, outcome.dense_probabilities.argmax(axis=1))

@@ -32,7 +32,9 @@ class PaperRecord:
 
 def save_record(run_dir: Path, outcome: PaperOutcome, audit: PaperAudit) -> None:
     truth, predicted = outcome.split.test_codes, outcome.dense_probabilities.argmax(axis=1)
-    precision, recall, f1, _ = precision_recall_fscore_support(truth, predicted, labels=range(len(CODES)))
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        truth, predicted, labels=range(len(CODES)), zero_division=0.0
+    )
     record = PaperRecord(
         precision=precision.tolist(),
         recall=recall.tolist(),
@@ -54,7 +56,7 @@ def load_record(run_dir: Path) -> PaperRecord:
 
 
 def _head(truth: Any, predicted: Any) -> dict[str, float]:
-    precision, recall, f1, _ = precision_recall_fscore_support(truth, predicted, average="macro")
+    precision, recall, f1, _ = precision_recall_fscore_support(truth, predicted, average="macro", zero_division=0.0)
     return {
         "Accuracy": float(np.mean(truth == predicted)),
         "Precision": float(precision),

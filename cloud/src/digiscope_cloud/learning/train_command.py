@@ -39,8 +39,16 @@ INTERRUPTED: Final = 130
     help="Checkpoints, histories and TensorBoard logs.",
 )
 @click.option("--bundle", type=click.Path(path_type=Path), help="Where the bundle goes; default RUNS/ID/bundle.")
+@click.option("--augmented", is_flag=True, help="With --protocol paper: train on the views of the paper's Figure 2.")
 def train(
-    *, protocol: str, config_path: Path, data: Path, labels: Path | None, runs: Path, bundle: Path | None
+    *,
+    protocol: str,
+    config_path: Path,
+    data: Path,
+    labels: Path | None,
+    runs: Path,
+    bundle: Path | None,
+    augmented: bool,
 ) -> None:
     """Train, calibrate, measure and pack a model; interrupted, it goes on from its checkpoint.
 
@@ -49,13 +57,16 @@ def train(
       digiscope-cloud train --config cloud
       digiscope-cloud train --config edge --bundle edge-bundle
       digiscope-cloud train --protocol paper
+      digiscope-cloud train --protocol paper --augmented
     """
+    if augmented and protocol != "paper":
+        raise click.UsageError("--augmented goes with --protocol paper; a config says what it augments")
     logs.configure()
     from digiscope_cloud.learning.bootstrap import train_grouped, train_paper  # noqa: PLC0415, TensorFlow takes seconds
 
     try:
         folder = (
-            train_paper(data, runs, bundle)
+            train_paper(data, runs, bundle, augmented=augmented)
             if protocol == "paper"
             else train_grouped(config_file(config_path), data, labels, runs, bundle)
         )

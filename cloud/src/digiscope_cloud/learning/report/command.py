@@ -28,8 +28,9 @@ def report(run: Path, data: Path, out: Path) -> None:
     """Write report.html and its PNGs from a finished paper run.
 
     \b
-    Example:
+    Examples:
       digiscope-cloud train --protocol paper && digiscope-cloud report
+      digiscope-cloud report --run runs/paper-augmented --out runs/report-augmented
     """
     if not (run / "record.json").is_file():
         raise click.ClickException(f"{run} has no finished run: digiscope-cloud train --protocol paper makes it")
