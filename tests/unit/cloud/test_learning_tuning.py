@@ -1,5 +1,6 @@
 """The search: stops when good enough, survives a cut, prunes what lags behind."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from digiscope_cloud.learning.config import TrainingConfig
 from digiscope_cloud.learning.round_analysis import analyse
 from digiscope_cloud.learning.train_command import CONFIGS
+from digiscope_cloud.learning.tune_table import rounds_table
 from digiscope_cloud.learning.tuning import TARGET, Round, TuneSettings, open_study, tune, varied
 from digiscope_shared import settings_file
 from digiscope_shared.lesions import LesionClass
@@ -82,3 +84,22 @@ def test_the_analysis_names_confusions_and_the_surest_mistakes() -> None:
     assert found["confusions"] == {"mel taken for nv": 1, "nv taken for mel": 1}
     assert [image["image_id"] for image in found["worst_images"]] == ["a", "c"]
     assert found["recall"]["mel"] == 0.5
+
+
+def test_the_table_shows_the_best_round_first_and_what_reached_its_target(tmp_path: Path) -> None:
+    settings = dataclasses.replace(SETTINGS, good_enough={TARGET: 0.9, "val_macro_auroc": 0.8}, trials=5)
+
+    def a_round(given: Round) -> dict[str, float]:
+        if given.number >= 3:
+            for epoch in range(1, 5):
+                given.report(epoch, 0.1)
+        for epoch in range(1, 5):
+            given.report(epoch, 0.5 + given.number / 10)
+        return {TARGET: 0.5 + given.number / 10, "val_macro_auroc": 0.85}
+
+    table = rounds_table(tune(settings, BASE, tmp_path / "journal.log", a_round), settings)
+    rows = list(zip(*(list(column.cells) for column in table.columns), strict=True))
+    assert [row[0] for row in rows[:3]] == ["2", "1", "0"]
+    assert rows[0][1:3] == ("0.700", "[green]0.850[/green]")
+    assert {row[1] for row in rows[3:]} == {"pruned"}
+    assert "target 0.9" in str(table.columns[1].header)

@@ -2,9 +2,9 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import keras
+import optuna
 
 from digiscope_cloud.learning.batches import TrainingSet
 from digiscope_cloud.learning.checkpoint import Progress
@@ -17,23 +17,19 @@ from digiscope_cloud.learning.protocols import Part, grouped_v1
 from digiscope_cloud.learning.round_analysis import analyse, write_analysis
 from digiscope_cloud.learning.train_command import CONFIGS
 from digiscope_cloud.learning.training_run import train
-from digiscope_cloud.learning.tuning import TARGET, Round, TuneSettings, good_enough, tune
+from digiscope_cloud.learning.tuning import TARGET, Round, TuneSettings, tune
 from digiscope_shared import settings_file
 
 
-def tune_on_ham10000(config: Path, data: Path, runs: Path) -> tuple[dict[str, Any], bool]:
-    """Return the best trial's values and whether the targets were reached."""
-    settings = settings_file.load(TuneSettings, config)
+def tune_on_ham10000(settings: TuneSettings, data: Path, runs: Path) -> optuna.Study:
+    """Search on the train part, judge on val."""
     base = settings_file.load(TrainingConfig, CONFIGS / f"{settings.base}.yaml")
     dataset = open_ham10000(data)
     parts = [part for part, _ in grouped_v1(dataset.examples)]
     loaded = load_part(dataset, parts, Part.TRAIN)
     training = TrainingSet(images_bgr=loaded.images_bgr, classes=loaded.classes)
     validation = load_part(dataset, parts, Part.VAL)
-    study = tune(settings, base, runs / "journal.log", lambda a_round: _run(a_round, training, validation, runs))
-    return {"trial": study.best_trial.number, TARGET: study.best_value, **study.best_params}, good_enough(
-        study, settings
-    )
+    return tune(settings, base, runs / "journal.log", lambda a_round: _run(a_round, training, validation, runs))
 
 
 def _run(a_round: Round, training: TrainingSet, validation: PartData, runs: Path) -> dict[str, float]:

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from digiscope_cloud.learning.data_option import data_option
 from digiscope_cloud.learning.train_command import CONFIGS
-from digiscope_shared import logs
+from digiscope_shared import logs, settings_file
 from digiscope_shared.errors import DigiScopeError
 from digiscope_shared.lesions import DISCLAIMER
 
@@ -33,14 +34,21 @@ def tune(config: Path, data: Path, runs: Path) -> None:
       tensorboard --logdir runs/tune
     """
     logs.configure()
-    from digiscope_cloud.learning.tune_bootstrap import tune_on_ham10000  # noqa: PLC0415, TensorFlow takes seconds
+    # TensorFlow takes seconds.
+    from digiscope_cloud.learning.tune_bootstrap import tune_on_ham10000  # noqa: PLC0415
+    from digiscope_cloud.learning.tune_table import rounds_table  # noqa: PLC0415
+    from digiscope_cloud.learning.tuning import TuneSettings, good_enough  # noqa: PLC0415
 
     try:
-        best, reached = tune_on_ham10000(config, data, runs)
+        settings = settings_file.load(TuneSettings, config)
+        study = tune_on_ham10000(settings, data, runs)
     except KeyboardInterrupt:
         click.echo("stopped; the same command goes on from the journal", err=True)
         raise SystemExit(_INTERRUPTED) from None
     except DigiScopeError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{'good enough' if reached else 'out of trials'}: {best}\n{DISCLAIMER}")
+    reached = good_enough(study, settings)
+    Console().print(rounds_table(study, settings))
+    ending = "good enough" if reached else "out of trials: widen the search, or lower good_enough"
+    click.echo(f"{ending}; each round's analysis.json lies in {runs}\n{DISCLAIMER}")
     raise SystemExit(0 if reached else 1)
