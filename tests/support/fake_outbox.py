@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field, replace
 
-from digiscope_edge.adapters.sqlite_outbox import new_attributes
+from digiscope_edge.adapters.outbox_rows import new_attributes
 from digiscope_edge.captures import ConfigMemory, HeldCapture, ImageState, NewCapture, OutboxLoad, Reconciliation
 from digiscope_edge.ports import DamagedImageError, OutboxFullError
 from digiscope_shared.lifecycle import HELD, UNSENT, CaptureEvent, CaptureState, step

@@ -1,6 +1,8 @@
 """What only the real outbox can get wrong: files, crashes, modes, other processes."""
 
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -129,7 +131,9 @@ def test_another_process_shares_it(tmp_path: Path, outbox: SqliteOutbox) -> None
     assert [capture.attributes.sequence for capture in other.newer_than(0)] == [1, 2]
 
 
-def test_a_database_of_a_newer_agent_is_refused(tmp_path: Path, outbox: SqliteOutbox) -> None:
-    outbox._db.execute("PRAGMA user_version = 99")
+@pytest.mark.usefixtures("outbox")
+def test_a_database_of_a_newer_agent_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "outbox.sqlite3")) as database:
+        database.execute("PRAGMA user_version = 99")
     with pytest.raises(SettingsError, match="newer agent"):
         open_outbox(tmp_path)

@@ -6,19 +6,18 @@ a row, which `reconcile` sets aside; it never leaves a row without its file. Fre
 
 import hashlib
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import structlog
 
 from digiscope_edge.adapters.image_cipher import ImageCipher
 from digiscope_edge.adapters.image_folder import TEMPORARY, ImageFolder
+from digiscope_edge.adapters.outbox_rows import COLUMNS, held_capture, new_attributes
+from digiscope_edge.adapters.sqlite_file import SqliteFile
 from digiscope_edge.captures import (
     ConfigMemory,
     HeldCapture,
@@ -30,13 +29,12 @@ from digiscope_edge.captures import (
 from digiscope_edge.ports import DamagedImageError, OutboxFullError
 from digiscope_shared.errors import SettingsError
 from digiscope_shared.lifecycle import HELD, UNSENT, CaptureEvent, CaptureState, step
-from digiscope_shared.messages import AnalysisResult, CaptureAttributes, DesiredConfig, TelemetryReading
+from digiscope_shared.messages import AnalysisResult, DesiredConfig, TelemetryReading
 
 log = structlog.get_logger()
 
-SCHEMA_VERSION: Final = 1
 _OPEN: Final = (*sorted(UNSENT), CaptureState.STORED)
-_COLUMNS: Final = "attributes, state, image, accepted_at_s, part_bytes, reason, detail"
+_ON_DISK: Final = frozenset({ImageState.HELD, ImageState.DAMAGED, ImageState.MISSING})
 
 
 class SqliteOutbox:
@@ -56,22 +54,15 @@ class SqliteOutbox:
         try:
             state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._images = ImageFolder(state_dir / "images", state_dir / "orphans", cipher)
-            path = state_dir / "outbox.sqlite3"
-            path.touch(mode=0o600)
-            path.chmod(0o600)
-            # SQLite gives its WAL the database's own mode.
-            self._db = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
-            self._lock = threading.RLock()
-            self._prepare()
+            self._file = SqliteFile(state_dir / "outbox.sqlite3", busy_timeout_s)
         except (OSError, sqlite3.Error) as error:
             raise SettingsError(f"state_dir {state_dir}: can't keep an outbox there: {error}") from error
 
     def close(self) -> None:
-        with self._lock:
-            self._db.close()
+        self._file.close()
 
     def reconcile(self) -> Reconciliation:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             rows = {row[0]: row for row in db.execute("SELECT capture_id, image_sha256, image FROM captures")}
             held = {name for name, (_, _, image) in rows.items() if image in _ON_DISK}
             orphans = 0
@@ -94,7 +85,7 @@ class SqliteOutbox:
 
     def accept(self, capture: NewCapture) -> HeldCapture:
         digest = hashlib.sha256(capture.content).hexdigest()
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             known = self.find(capture.capture_id)
             if known is not None:
                 return known
@@ -126,13 +117,13 @@ class SqliteOutbox:
         return next(iter(self._captures("capture_id = ?", capture_id)), None)
 
     def knows_image(self, image_sha256: str) -> bool:
-        return bool(self._rows("SELECT 1 FROM captures WHERE image_sha256 = ? LIMIT 1", image_sha256))
+        return bool(self._file.rows("SELECT 1 FROM captures WHERE image_sha256 = ? LIMIT 1", image_sha256))
 
     def newer_than(self, sequence: int) -> list[HeldCapture]:
         return self._captures("sequence > ?", sequence)
 
     def last_sequence(self) -> int:
-        return int(self._rows("SELECT value FROM counters WHERE name = 'capture'")[0][0])
+        return int(self._file.rows("SELECT value FROM counters WHERE name = 'capture'")[0][0])
 
     def open_captures(self, *, after: int = 0) -> list[HeldCapture]:
         return self._captures(f"state IN ({_marks(_OPEN)}) AND sequence > ?", *_OPEN, after)
@@ -144,24 +135,24 @@ class SqliteOutbox:
         return self._captures("sequence > (SELECT value FROM counters WHERE name = 'capture') - ?", limit)
 
     def cut(self, capture_id: str, part_bytes: int) -> None:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute(
                 "UPDATE captures SET part_bytes = ? WHERE capture_id = ? AND part_bytes = 0", (part_bytes, capture_id)
             )
 
     def read_image(self, capture_id: str) -> bytes:
-        rows = self._rows("SELECT image_sha256 FROM captures WHERE capture_id = ?", capture_id)
+        rows = self._file.rows("SELECT image_sha256 FROM captures WHERE capture_id = ?", capture_id)
         try:
             return self._images.read(capture_id, rows[0][0])
         except DamagedImageError as error:
-            with self._transaction() as db:
+            with self._file.transaction() as db:
                 db.execute("UPDATE captures SET image = ? WHERE capture_id = ?", (str(error), capture_id))
             raise
 
     def advance(
         self, capture_id: str, event: CaptureEvent, *, reason: str = "", detail: str = ""
     ) -> HeldCapture | None:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             capture = self.find(capture_id)
             if capture is None:
                 return None
@@ -174,13 +165,13 @@ class SqliteOutbox:
                 "UPDATE captures SET state = ?, image = ?, reason = ?, detail = ? WHERE capture_id = ?",
                 (state, image, reason, detail, capture_id),
             )
-            self._forget_history()
+            self._forget_history(db)
         if frees:
             self._images.delete(capture_id)
         return self.find(capture_id)
 
     def answer(self, result: AnalysisResult) -> bool:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             if self.find(result.capture_id) is None:
                 return False
             added = db.execute(
@@ -192,11 +183,11 @@ class SqliteOutbox:
         return bool(added)
 
     def results(self, capture_id: str) -> list[AnalysisResult]:
-        rows = self._rows("SELECT body FROM results WHERE capture_id = ?", capture_id)
+        rows = self._file.rows("SELECT body FROM results WHERE capture_id = ?", capture_id)
         return [msgspec.json.decode(body, type=AnalysisResult) for (body,) in rows]
 
     def discard(self, capture_id: str) -> bool:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             capture = self.find(capture_id)
             unreadable = {ImageState.DAMAGED, ImageState.MISSING}
             if capture is None or not (capture.state is CaptureState.REJECTED or capture.image in unreadable):
@@ -208,7 +199,7 @@ class SqliteOutbox:
         return True
 
     def load(self) -> OutboxLoad:
-        captures, held_bytes, rejected, unreadable = self._rows(
+        captures, held_bytes, rejected, unreadable = self._file.rows(
             "SELECT COUNT(*), COALESCE(SUM(image_bytes), 0), COALESCE(SUM(state = 'rejected'), 0),"
             " COALESCE(SUM(image IN ('damaged', 'missing')), 0) FROM captures"
             " WHERE state IN ('accepted', 'sending', 'rejected') AND image != 'discarded'",
@@ -220,7 +211,7 @@ class SqliteOutbox:
         return self._images.orphans()
 
     def config(self) -> ConfigMemory:
-        memory = dict(self._rows("SELECT name, value FROM memory"))
+        memory = dict(self._file.rows("SELECT name, value FROM memory"))
         applied = memory.get("config")
         version, _, detail = memory.get("config_refused", "0 ").partition(" ")
         return ConfigMemory(
@@ -230,26 +221,26 @@ class SqliteOutbox:
         )
 
     def keep_config(self, desired: DesiredConfig) -> None:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute("REPLACE INTO memory VALUES ('config', ?)", (msgspec.json.encode(desired).decode(),))
             db.execute("DELETE FROM memory WHERE name = 'config_refused'")
 
     def keep_config_refusal(self, version: int, detail: str) -> None:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute("REPLACE INTO memory VALUES ('config_refused', ?)", (f"{version} {detail}",))
 
     def recall(self, name: str) -> str:
         """Return a remembered text, such as how far a file was read; empty where there is none."""
-        rows = self._rows("SELECT value FROM memory WHERE name = ?", name)
+        rows = self._file.rows("SELECT value FROM memory WHERE name = ?", name)
         return rows[0][0] if rows else ""
 
     def remember(self, name: str, value: str) -> None:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute("REPLACE INTO memory VALUES (?, ?)", (name, value))
 
     def add_reading(self, reading: TelemetryReading, *, remember: tuple[str, str] | None = None) -> TelemetryReading:
         """Keep a reading; `remember` a text in the same transaction, so that a file's line is taken exactly once."""
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             numbered = replace(reading, sequence=self._next("reading"))
             body = msgspec.json.encode(numbered).decode()
             db.execute("INSERT INTO readings VALUES (?, ?)", (numbered.sequence, body))
@@ -258,55 +249,25 @@ class SqliteOutbox:
         return numbered
 
     def readings(self, *, after: int, limit: int) -> list[TelemetryReading]:
-        rows = self._rows("SELECT body FROM readings WHERE sequence > ? ORDER BY sequence LIMIT ?", after, limit)
+        rows = self._file.rows("SELECT body FROM readings WHERE sequence > ? ORDER BY sequence LIMIT ?", after, limit)
         return [msgspec.json.decode(body, type=TelemetryReading) for (body,) in rows]
 
     def drop_reading(self, sequence: int) -> None:
-        with self._transaction() as db:
+        with self._file.transaction() as db:
             db.execute("DELETE FROM readings WHERE sequence = ?", (sequence,))
 
     def change_mark(self) -> int:
-        return int(self._rows("PRAGMA data_version")[0][0])
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        version = self._rows("PRAGMA user_version")[0][0]
-        if version > SCHEMA_VERSION:
-            raise SettingsError(f"the outbox was written by a newer agent (schema {version}); update this one")
-        if version < SCHEMA_VERSION:
-            script = resources.files(__package__).joinpath("outbox_schema.sql").read_text(encoding="utf-8")
-            self._db.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Take the write lock at once: what is read inside can't change before it is written."""
-        with self._lock:
-            if self._db.in_transaction:
-                yield self._db
-                return
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
-    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._db.execute(statement, values).fetchall()
+        return int(self._file.rows("PRAGMA data_version")[0][0])
 
     def _captures(self, where: str, *values: object) -> list[HeldCapture]:
         # `where` comes from this file alone.
-        statement = f"SELECT {_COLUMNS} FROM captures WHERE {where} ORDER BY sequence"  # noqa: S608
-        rows = self._rows(statement, *values)
-        return [_held_capture(row) for row in rows]
+        statement = f"SELECT {COLUMNS} FROM captures WHERE {where} ORDER BY sequence"  # noqa: S608
+        rows = self._file.rows(statement, *values)
+        return [held_capture(row) for row in rows]
 
     def _next(self, counter: str) -> int:
         statement = "UPDATE counters SET value = value + 1 WHERE name = ? RETURNING value"
-        return int(self._rows(statement, counter)[0][0])
+        return int(self._file.rows(statement, counter)[0][0])
 
     def _check_room(self, image_bytes: int) -> None:
         held_bytes = self.load().held_bytes
@@ -324,52 +285,13 @@ class SqliteOutbox:
             return ImageState(str(error))
         return ImageState.HELD
 
-    def _forget_history(self) -> None:
+    def _forget_history(self, db: sqlite3.Connection) -> None:
         """Answered captures and their results go, oldest first; what waits for anything stays."""
-        self._db.execute(
+        db.execute(
             "DELETE FROM captures WHERE state = 'answered' AND sequence <="
             " (SELECT value FROM counters WHERE name = 'capture') - ?",
             (self._history,),
         )
-
-
-_ON_DISK: Final = frozenset({ImageState.HELD, ImageState.DAMAGED, ImageState.MISSING})
-
-
-def new_attributes(capture: NewCapture, image_sha256: str, sequence: int) -> CaptureAttributes:
-    """Return what every part of this capture will carry."""
-    return CaptureAttributes(
-        capture_id=capture.capture_id,
-        part=0,
-        parts=1,
-        image_sha256=image_sha256,
-        image_bytes=len(capture.content),
-        content_type=capture.content_type,
-        captured_at=capture.captured_at,
-        boot_id=capture.boot_id,
-        sequence=sequence,
-        traceparent=capture.traceparent,
-        subject=capture.details.subject,
-        lesion=capture.details.lesion,
-        site=capture.details.site,
-        age=capture.details.age,
-        sex=capture.details.sex,
-        quality=capture.quality,
-        prescreen=capture.prescreen,
-    )
-
-
-def _held_capture(row: tuple[Any, ...]) -> HeldCapture:
-    attributes, state, image, accepted_at_s, part_bytes, reason, detail = row
-    return HeldCapture(
-        attributes=msgspec.json.decode(attributes, type=CaptureAttributes),
-        state=CaptureState(state),
-        image=ImageState(image),
-        accepted_at_s=accepted_at_s,
-        part_bytes=part_bytes,
-        reason=reason,
-        detail=detail,
-    )
 
 
 def _marks(values: Sequence[str] | frozenset[CaptureState]) -> str:
