@@ -76,7 +76,7 @@ class Scene:
         self._workers: list[subprocess.Popen[str]] = []
         self._records: dict[str, CaptureRecord] = {}
 
-    def capture(self, content: bytes) -> str:
+    def capture(self, content: bytes, *, frame_width_mm: float | None = None) -> str:
         """Store an image and publish its record; returns the capture id."""
         capture_id = new_capture_id(time.time_ns() // 1_000_000)
         name = object_names.image(capture_id)
@@ -94,6 +94,7 @@ class Scene:
             boot_id="b",
             sequence=1,
             traceparent=new_traceparent(),
+            frame_width_mm=frame_width_mm,
         )
         self._records[capture_id] = record
         self.publish(record)
@@ -186,7 +187,7 @@ def test_poison_among_good_images_is_answered_with_retake_and_buried(scene: Scen
 def test_the_shipped_worker_judges_lesions_and_refuses_what_is_cut_off(scene: Scene) -> None:
     scene.start_worker("digiscope_cloud", "worker", "--settings")
     jpegs = [cv2.imencode(".jpg", draw_phantom(seed))[1].tobytes() for seed in range(4)]
-    lesions = [scene.capture(jpeg) for jpeg in jpegs]
+    lesions = [scene.capture(jpeg, frame_width_mm=12.0) for jpeg in jpegs]
     cut_off = scene.capture(jpegs[0][:700])
     wait_until(lambda: len(scene.results.results()) == 5, timeout_s=90, what="five answers")
     results = scene.results.results()
@@ -194,7 +195,8 @@ def test_the_shipped_worker_judges_lesions_and_refuses_what_is_cut_off(scene: Sc
     for key in lesions:
         assert sum(results[key].probabilities.values()) == pytest.approx(1, abs=1e-3)
         assert results[key].prediction is not None
-        assert results[key].findings["vision"]
+        shape = results[key].findings["vision"]["shape"]
+        assert shape["diameter_mm"] == pytest.approx(shape["diameter_px"] * 12 / 600, rel=0.01)
         assert {"fetch", "decode", "vision", "input", "cnn"} <= results[key].stage_ms.keys()
 
 

@@ -103,6 +103,7 @@ def run(
 @click.option("--site", default="", help="Where on the body.")
 @click.option("--age", type=int, default=None)
 @click.option("--sex", type=click.Choice(["male", "female", "other", "unknown"]), default=None)
+@click.option("--frame-width-mm", type=float, default=None, help="What the optics show from left to right.")
 @click.option("--wait", "wait_s", type=float, default=0.0, help="Seconds to wait for the results.")
 @click.pass_context
 def capture(ctx: click.Context, /, files: tuple[Path, ...], wait_s: float, **details: Any) -> None:

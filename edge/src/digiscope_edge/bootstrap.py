@@ -108,6 +108,7 @@ def build_intake(settings: AgentSettings, outbox: SqliteOutbox) -> Intake:
         classifier=load_classifier(settings),
         config=lambda: config_sync.config,
         clocks=device_clocks(),
+        frame_width_mm=settings.frame_width_mm,
     )
 
 
@@ -156,6 +157,7 @@ def build(
         classifier=classifier,
         config=lambda: config_sync.config,
         clocks=clocks,
+        frame_width_mm=settings.frame_width_mm,
         on_accepted=lambda: post(inbox.OutboxGrew()),
     )
     camera = _camera(settings, intake, post)

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from digiscope_shared.lifecycle import CaptureState
 from digiscope_shared.messages import CaptureAttributes, DesiredConfig, Prescreen
-from digiscope_shared.messages.capture import Pseudonym, ShortText
+from digiscope_shared.messages.capture import FrameWidthMm, Pseudonym, ShortText
 
 
 class ImageState(StrEnum):
@@ -23,13 +23,14 @@ class ImageState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureDetails:
-    """What a person adds: pseudonyms and a few clinical facts, never a name."""
+    """What a person adds: pseudonyms and a few clinical facts, never a name; what the optics show, where known."""
 
     subject: Pseudonym = ""
     lesion: Pseudonym = ""
     site: ShortText = ""
     age: Annotated[int, Meta(ge=0, le=130)] | None = None
     sex: str = ""
+    frame_width_mm: FrameWidthMm | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

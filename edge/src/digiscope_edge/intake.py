@@ -5,7 +5,7 @@ It runs on the caller's thread: camera, folder or command line; the outbox seria
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import cv2
@@ -52,7 +52,10 @@ Outcome: TypeAlias = HeldCapture | CaptureRefused
 
 
 class Intake:
-    """`config` gives the config in force; `on_accepted` wakes the agent. `sources` is taken from by the agent."""
+    """`config` gives the config in force; `on_accepted` wakes the agent. `sources` is taken from by the agent.
+
+    `frame_width_mm` holds for every capture whose details don't say another.
+    """
 
     def __init__(
         self,
@@ -61,21 +64,27 @@ class Intake:
         classifier: Classifier | None,
         config: Callable[[], DeviceConfig],
         clocks: DeviceClocks,
+        frame_width_mm: float | None = None,
         on_accepted: Callable[[], None] = lambda: None,
     ) -> None:
         self._outbox, self._classifier, self._config = outbox, classifier, config
         self._clocks, self._on_accepted = clocks, on_accepted
+        self._frame_width_mm = frame_width_mm
         self.sources: dict[str, str] = {}
 
     def take(self, image: SourceImage, details: CaptureDetails | None = None) -> Outcome:
         """Take custody of an image, or say why not; returns when it is on disk."""
         try:
-            return self._take(image, details or CaptureDetails())
+            return self._take(image, self._complete(details or CaptureDetails()))
         except PermanentError as error:
             advice = f"{ADVICE.get(error.reason, 'take it again')} ({error.detail})"
             return self._refuse(image, error.reason, advice)
         except OutboxFullError as error:
             return self._refuse(image, OUTBOX_FULL, f"{OUTBOX_FULL_ADVICE} ({error})")
+
+    def _complete(self, details: CaptureDetails) -> CaptureDetails:
+        known = details.frame_width_mm is not None
+        return details if known else replace(details, frame_width_mm=self._frame_width_mm)
 
     def was_taken(self, image: SourceImage) -> bool:
         """Tell whether this very image was accepted before."""

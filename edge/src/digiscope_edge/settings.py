@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from digiscope_edge.camera_settings import CameraSettings
 from digiscope_shared.errors import SettingsError
+from digiscope_shared.messages.capture import FrameWidthMm
 from digiscope_shared.mqtt.settings import MqttSettings
 from digiscope_shared.mqtt_topics import is_device_id
 from digiscope_shared.settings_file import load
@@ -29,7 +30,10 @@ class OutboxSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSettings:
-    """`mqtt.username` empty: the device id. `bundle_dir` empty: the prescreen that comes with the agent, if any."""
+    """`mqtt.username` empty: the device id. `bundle_dir` empty: the prescreen that comes with the agent, if any.
+
+    `frame_width_mm` turns the results' pixels into millimetres: what the dermatoscope shows from left to right.
+    """
 
     device_id: str
     state_dir: str = "/var/lib/digiscope"
@@ -39,6 +43,7 @@ class AgentSettings:
     watched_folder: str = ""
     telemetry_file: str = ""
     bundle_dir: str = ""
+    frame_width_mm: FrameWidthMm | None = None
     # The fleet's public keys: configs and bundles that they didn't sign are refused. Empty: every config is obeyed,
     # which is for the local system alone; `status` and the log say so.
     trusted_keys_file: str = ""

@@ -35,19 +35,15 @@ IMAGE = random.Random(1).randbytes(300_000)
 
 def test_a_single_part_is_stored_announced_acked_and_answered() -> None:
     replica = Replica()
-    (part,) = parts_of(IMAGE[:1000], subject="p-7", age=61)
+    (part,) = parts_of(IMAGE[:1000], subject="p-7", age=61, frame_width_mm=12.5)
     assert replica.handle(part).count == 1
     capture_id = part.attributes["capture_id"]
     assert sorted(replica.store.objects) == [object_names.capture_record(capture_id), object_names.image(capture_id)]
     content, image = replica.store.objects[object_names.image(capture_id)]
     assert content == IMAGE[:1000]
     (record,) = replica.records()
-    assert (record.device_id, record.image_generation, record.subject, record.age) == (
-        "dev-1",
-        image.generation,
-        "p-7",
-        61,
-    )
+    assert (record.device_id, record.image_generation) == ("dev-1", image.generation)
+    assert (record.subject, record.age, record.frame_width_mm) == ("p-7", 61, 12.5)
     assert record.image_uri == f"gs://fake-bucket/{object_names.image(capture_id)}"
     assert record.traceparent.split("-")[1] == part.attributes["traceparent"].split("-")[1]
     assert replica.kinds() == [ReceiptKind.STORED]

@@ -39,11 +39,11 @@ class FakeVision:
         self.refuses: PermanentError | None = None
         self.overlay_png = b""
 
-    def examine(self, content: bytes) -> Examination:
+    def examine(self, content: bytes, frame_width_mm: float | None = None) -> Examination:
         if self.refuses is not None:
             raise self.refuses
         return Examination(
-            findings={"vision": {"bytes": len(content)}},
+            findings={"vision": {"bytes": len(content), "width_mm": frame_width_mm}},
             model_input=np.zeros((2, 2, 3), np.float32),
             overlay_png=self.overlay_png,
         )
@@ -137,7 +137,7 @@ def test_a_capture_is_answered_once_stored_and_published() -> None:
     assert published.body == bench.stored_result()
     assert (result.triage, result.prediction, result.malignant_probability) == (Triage.REFER, LesionClass.MEL, 0.7)
     assert (result.model_digest, result.image_sha256) == (DIGEST, record.image_sha256)
-    assert result.findings == {"vision": {"bytes": len(CONTENT)}}
+    assert result.findings == {"vision": {"bytes": len(CONTENT), "width_mm": None}}
     assert {"fetch", "cnn"} <= result.stage_ms.keys()
     assert trace_id(result.traceparent) == trace_id(record.traceparent)
     assert result.traceparent != record.traceparent
@@ -147,6 +147,12 @@ def test_a_capture_is_answered_once_stored_and_published() -> None:
         "device_id": "site-1",
         "traceparent": result.traceparent,
     }
+
+
+def test_what_the_optics_show_reaches_the_vision_stage() -> None:
+    bench = Bench()
+    bench.take(bench.stored_record(frame_width_mm=12.5))
+    assert decode_json(AnalysisResult, bench.stored_result()).findings["vision"]["width_mm"] == 12.5
 
 
 def test_an_overlay_is_stored_beside_the_result_and_stays_as_it_was() -> None:

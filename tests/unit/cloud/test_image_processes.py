@@ -23,6 +23,7 @@ def test_an_image_is_examined_elsewhere(one_process: ImageProcesses) -> None:
     examination = one_process.examine(b"\x07rest")
     assert examination.findings == {"vision": {"first": 7}}
     assert examination.model_input.shape == (4, 4, 3)
+    assert one_process.examine(b"\x07rest", 12.5).findings == {"vision": {"first": 7, "width_mm": 12.5}}
 
 
 @pytest.mark.parametrize(

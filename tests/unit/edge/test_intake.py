@@ -53,6 +53,15 @@ def test_a_good_image_is_accepted_with_quality_prescreen_and_details() -> None:
     assert (held.attributes.subject, held.attributes.age, held.attributes.content_type) == ("S-1", 70, "image/jpeg")
 
 
+@pytest.mark.parametrize(("said", "sent"), [(None, 12.5), (8.0, 8.0)])
+def test_what_the_optics_show_goes_with_every_capture(said: float | None, sent: float) -> None:
+    intake = Intake(outbox=FakeOutbox(), classifier=None, config=DeviceConfig, clocks=CLOCKS, frame_width_mm=12.5)
+    image = SourceImage(source="test", content=encoded(draw_phantom(1)))
+    held = intake.take(image, CaptureDetails(frame_width_mm=said))
+    assert isinstance(held, HeldCapture)
+    assert held.attributes.frame_width_mm == sent
+
+
 def test_metadata_is_gone_before_anything_is_stored() -> None:
     outbox = FakeOutbox()
     held = take(with_exif(encoded(draw_phantom(1))), outbox)

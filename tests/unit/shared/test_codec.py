@@ -56,6 +56,8 @@ def test_unknown_fields_and_attributes_are_ignored() -> None:
         ({"parts": "1e9"}, Reason.BAD_ATTRIBUTES),
         ({"image_sha256": "AB" * 32}, Reason.BAD_ATTRIBUTES),
         ({"subject": "Jane Doe"}, Reason.BAD_ATTRIBUTES),
+        ({"frame_width_mm": "nan"}, Reason.BAD_ATTRIBUTES),
+        ({"frame_width_mm": "0"}, Reason.BAD_ATTRIBUTES),
         ({"quality": "{"}, Reason.BAD_ATTRIBUTES),
         ({"quality": "[" * 100_000}, Reason.BAD_ATTRIBUTES),
     ],

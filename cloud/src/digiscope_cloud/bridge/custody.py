@@ -137,6 +137,7 @@ def record_of(part: Part, image: StoredObject, *, uri_prefix: str, stored_at: st
         site=capture.site,
         age=capture.age,
         sex=capture.sex,
+        frame_width_mm=capture.frame_width_mm,
         quality=capture.quality,
         prescreen=capture.prescreen,
     )

@@ -10,7 +10,7 @@ import click
 import cv2
 
 from digiscope_cloud.vision.findings import findings
-from digiscope_cloud.vision.module import VisionModule, VisionSettings
+from digiscope_cloud.vision.module import VisionModule
 from digiscope_cloud.vision.occlusion import heat_map
 from digiscope_cloud.vision.overlay import overlay_png
 from digiscope_cloud.vision.sight import Sight
@@ -49,7 +49,7 @@ def inspect_image(
     cv2.setNumThreads(1)
     try:
         image_bgr = decode_bgr(image.read_bytes(), at_least_px=DECODE_AT_LEAST_PX)
-        sight = VisionModule(VisionSettings(frame_width_mm=frame_width_mm)).look(image_bgr)
+        sight = VisionModule().look(image_bgr, frame_width_mm)
         classifier = LiteRtClassifier(load_bundle(bundle))
         probabilities = _probabilities(classifier, image_bgr)
     except (OSError, DigiScopeError) as error:

@@ -1,7 +1,5 @@
 """The worker's vision stage: where the lesion is, what it looks like, and whether the picture is fit to judge."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import cv2
@@ -20,40 +18,33 @@ from digiscope_shared.segmenter_bundle import DEFAULT_BUNDLE, load_segmenter
 # Below this nothing can be measured, above that nothing is gained.
 MIN_SIDE_PX: Final = 32
 EXAMINED_SIDE_PX: Final = 600
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisionSettings:
-    """`frame_width_mm`: what the optics show from left to right, where known; it turns pixels into millimetres."""
-
-    segmenter: str = ""
-    thresholds: QualityThresholds = field(default_factory=QualityThresholds)
-    frame_width_mm: float | None = None
+_THRESHOLDS: Final = QualityThresholds()
 
 
 class VisionModule:
     """One instance belongs to one thread."""
 
-    def __init__(self, settings: VisionSettings | None = None) -> None:
-        self._settings = settings or VisionSettings()
-        bundle = load_segmenter(Path(self._settings.segmenter) if self._settings.segmenter else DEFAULT_BUNDLE)
-        self._segmenter = LiteRtSegmenter(bundle)
+    def __init__(self) -> None:
+        self._segmenter = LiteRtSegmenter(load_segmenter(DEFAULT_BUNDLE))
         self._segmenter.verify_golden()
 
     @property
     def segmenter_digest(self) -> str:
         return self._segmenter.bundle.digest
 
-    def examine(self, image_bgr: FrameBgr) -> dict[str, Any]:
+    def examine(self, image_bgr: FrameBgr, frame_width_mm: float | None = None) -> dict[str, Any]:
         """Return JSON values, listed in `docs/messages.md`.
 
         Raises:
             PermanentError: UNREADABLE_IMAGE where the picture is too small to measure anything.
         """
-        return findings(self.look(image_bgr))
+        return findings(self.look(image_bgr, frame_width_mm))
 
-    def look(self, image_bgr: FrameBgr) -> Sight:
-        """Return the same with the pixels that it was measured on."""
+    def look(self, image_bgr: FrameBgr, frame_width_mm: float | None = None) -> Sight:
+        """Return the same with the pixels that it was measured on.
+
+        `frame_width_mm`: what the optics show from left to right, where known; it turns pixels into millimetres.
+        """
         examined_bgr = examined_size(image_bgr)
         height, width = examined_bgr.shape[:2]
         segmentation = self._segmenter.segment(examined_bgr)
@@ -64,10 +55,10 @@ class VisionModule:
             mask=mask,
             certainty=masks.certainty(segmentation.probabilities),
             segmenter_digest=self.segmenter_digest,
-            quality=assess(image_bgr, self._settings.thresholds, mask=mask),
+            quality=assess(image_bgr, _THRESHOLDS, mask=mask),
             likeness=Likeness(distance=look.distance(segmentation.embedding), max_distance=look.max_distance),
             features=features.describe(examined_bgr, mask) if mask.any() else None,
-            mm_per_px=self._settings.frame_width_mm / width if self._settings.frame_width_mm else None,
+            mm_per_px=frame_width_mm / width if frame_width_mm else None,
         )
 
 

@@ -103,7 +103,7 @@ class CaptureDesk:
         # The hash decides, not the generation: the same image written twice is still the same image.
         if hashlib.sha256(content).hexdigest() != record.image_sha256:
             raise PermanentError(Reason.WRONG_HASH, "the stored image is not the one that was announced")
-        examination = self._vision.examine(content)
+        examination = self._vision.examine(content, record.frame_width_mm)
         if examination.overlay_png:
             self._keep_overlay(record.capture_id, examination.overlay_png)
         began_s = time.perf_counter()

@@ -31,8 +31,11 @@ class Examination:
 class VisionStage(Protocol):
     """Bytes to findings and model input."""
 
-    def examine(self, content: bytes) -> Examination:
-        """Raise PermanentError where the image can't be judged, TOO_SLOW among the reasons."""
+    def examine(self, content: bytes, frame_width_mm: float | None = None) -> Examination:
+        """Raise PermanentError where the image can't be judged, TOO_SLOW among the reasons.
+
+        `frame_width_mm`: what the optics show from left to right, where known.
+        """
 
     def close(self) -> None: ...
 

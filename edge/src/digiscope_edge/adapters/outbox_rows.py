@@ -30,6 +30,7 @@ def new_attributes(capture: NewCapture, image_sha256: str, sequence: int) -> Cap
         site=capture.details.site,
         age=capture.details.age,
         sex=capture.details.sex,
+        frame_width_mm=capture.details.frame_width_mm,
         quality=capture.quality,
         prescreen=capture.prescreen,
     )

@@ -18,6 +18,8 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 # Pseudonyms: short, and of characters that neither a name with accents nor an address can be written in.
 Pseudonym = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{0,64}$")]
 ShortText = Annotated[str, Meta(max_length=64)]
+# What the optics show from left to right.
+FrameWidthMm = Annotated[float, Meta(gt=0, le=1000)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class CaptureAttributes:
     site: ShortText = ""
     age: Annotated[int, Meta(ge=0, le=130)] | None = None
     sex: Annotated[str, Meta(pattern=r"^(male|female|other|unknown)?$")] = ""
+    frame_width_mm: FrameWidthMm | None = None
     quality: dict[str, float] | None = None
     prescreen: Prescreen | None = None
 
@@ -77,5 +80,6 @@ class CaptureRecord:
     site: str = ""
     age: int | None = None
     sex: str = ""
+    frame_width_mm: float | None = None
     quality: dict[str, float] | None = None
     prescreen: Prescreen | None = None

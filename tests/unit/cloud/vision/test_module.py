@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from digiscope_cloud.vision.findings import SCHEMA
-from digiscope_cloud.vision.module import EXAMINED_SIDE_PX, VisionModule, VisionSettings
+from digiscope_cloud.vision.module import EXAMINED_SIDE_PX, VisionModule
 from digiscope_cloud.vision.overlap import overlap
 from digiscope_shared.errors import PermanentError, Reason
 from digiscope_shared.imaging.decode import decode_bgr
@@ -39,11 +39,10 @@ def test_drawn_lesions_are_found(module: VisionModule, seed: int) -> None:
 
 
 @pytest.mark.parametrize("radius", [60.0, 100.0, 140.0])
-def test_a_known_diameter_comes_back(radius: float) -> None:
+def test_a_known_diameter_comes_back(module: VisionModule, radius: float) -> None:
     """Within 3 %, from pixels to millimetres."""
-    module = VisionModule(VisionSettings(frame_width_mm=12.0))
     drawn = draw_lesion(PhantomLesion(centre_xy=(300.0, 225.0), semi_axes=(radius, radius)))
-    found = module.examine(drawn.image_bgr)
+    found = module.examine(drawn.image_bgr, 12.0)
     assert found["shape"]["equivalent_diameter_px"] == pytest.approx(2 * radius, rel=0.03)
     assert found["shape"]["diameter_mm"] == pytest.approx(found["shape"]["diameter_px"] * 12 / 600, rel=0.001)
 

@@ -5,7 +5,7 @@ import time
 import traceback as tracebacks
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from digiscope_cloud.worker.ports import Examination
 from digiscope_shared.errors import PermanentError, Reason
@@ -14,7 +14,15 @@ from digiscope_shared.input_spec import InputSpec
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-Examine = Callable[[bytes], Examination]
+
+class Image(NamedTuple):
+    """What goes down the pipe: the encoded image, and what its optics show from left to right, where known."""
+
+    content: bytes
+    frame_width_mm: float | None = None
+
+
+Examine = Callable[[Image], Examination]
 # HAM10000 is 600×450: a larger image is decoded no finer than the model and the findings were made for.
 DECODE_AT_LEAST_PX: Final = 450
 
@@ -28,7 +36,7 @@ class Failed:
     traceback: str = ""
 
 
-def serve(connection: "Connection[object, bytes | None]", open_examine: Callable[[], Examine], limit_s: float) -> None:
+def serve(connection: "Connection[object, Image]", open_examine: Callable[[], Examine], limit_s: float) -> None:
     """Answer until the parent closes the pipe."""
     # A Ctrl-C reaches the whole process group; the parent decides when we end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -38,18 +46,18 @@ def serve(connection: "Connection[object, bytes | None]", open_examine: Callable
     try:
         connection.send(None)
         while True:
-            content = connection.recv()
+            image = connection.recv()
             signal.setitimer(signal.ITIMER_REAL, limit_s)
-            reply = _answer(examine, content)
+            reply = _answer(examine, image)
             signal.setitimer(signal.ITIMER_REAL, 0)
             connection.send(reply)
     except (EOFError, ConnectionError):
         return
 
 
-def _answer(examine: Examine, content: Any) -> Examination | Failed:
+def _answer(examine: Examine, image: Image) -> Examination | Failed:
     try:
-        return examine(content)
+        return examine(image)
     except PermanentError as error:
         return Failed(reason=error.reason, detail=error.detail)
     except Exception as error:  # noqa: BLE001, an image that finds a bug gets an answer too, and the traceback is logged
@@ -71,11 +79,11 @@ def open_examine(spec: InputSpec, *, overlays: bool = False) -> Examine:
     cv2.setNumThreads(1)
     module = VisionModule()
 
-    def examine(content: bytes) -> Examination:
+    def examine(image: Image) -> Examination:
         began_s = time.perf_counter()
-        image_bgr = decode_bgr(content, at_least_px=max(DECODE_AT_LEAST_PX, spec.height, spec.width))
+        image_bgr = decode_bgr(image.content, at_least_px=max(DECODE_AT_LEAST_PX, spec.height, spec.width))
         decoded_s = time.perf_counter()
-        sight = module.look(image_bgr)
+        sight = module.look(image_bgr, image.frame_width_mm)
         found = findings(sight)
         examined_s = time.perf_counter()
         model_input = build_input(image_bgr, spec)

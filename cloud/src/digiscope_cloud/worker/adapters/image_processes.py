@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from digiscope_cloud.worker.adapters.image_process import Examine, Failed, serve
+from digiscope_cloud.worker.adapters.image_process import Examine, Failed, Image, serve
 from digiscope_cloud.worker.ports import Examination
 from digiscope_shared.errors import PermanentError, Reason, TransientError
 
@@ -44,18 +44,19 @@ class ImageProcesses:
             self._idle.put(child)
         self._processes = processes
 
-    def examine(self, content: bytes) -> Examination:
+    def examine(self, content: bytes, frame_width_mm: float | None = None) -> Examination:
         """Examine one image; the time limit starts when a child takes it.
 
         Raises:
             PermanentError: the image can't be judged, took too long, or killed two children.
         """
+        image = Image(content, frame_width_mm)
         try:
-            return self._examine_once(content)
+            return self._examine_once(image)
         except ChildDiedError as error:
             log.warning("image_process_died", exit_code=error.args[0])
         try:
-            return self._examine_once(content)
+            return self._examine_once(image)
         except ChildDiedError as error:
             detail = f"the image process died twice, exit code {error.args[0]}"
             raise PermanentError(Reason.UNREADABLE_IMAGE, detail) from error
@@ -64,12 +65,12 @@ class ImageProcesses:
         for _ in range(self._processes):
             self._idle.get().close()
 
-    def _examine_once(self, content: bytes) -> Examination:
+    def _examine_once(self, image: Image) -> Examination:
         child = self._idle.get()
         try:
             if not child.is_alive():
                 child = self._start()
-            return child.examine(content)
+            return child.examine(image)
         finally:
             self._idle.put(child)
 
@@ -77,7 +78,7 @@ class ImageProcesses:
 @dataclass(slots=True)
 class _Child:
     process: multiprocessing.process.BaseProcess
-    connection: "Connection[bytes | None, object]"
+    connection: "Connection[Image, object]"
     timeout_s: float
     ready: bool = False
 
@@ -103,9 +104,9 @@ class _Child:
                 raise TransientError(f"the image process doesn't start: {error!r}") from error
             self.ready = True
 
-    def examine(self, content: bytes) -> Examination:
+    def examine(self, image: Image) -> Examination:
         self.wait_until_ready()
-        reply = self._exchange(content)
+        reply = self._exchange(image)
         if isinstance(reply, Failed):
             log.warning("image_refused", reason=str(reply.reason), detail=reply.detail, traceback=reply.traceback)
             raise PermanentError(reply.reason, reply.detail)
@@ -116,10 +117,10 @@ class _Child:
         """Let an idle child end by itself; kill one that doesn't."""
         self._end(CLOSE_TIMEOUT_S)
 
-    def _exchange(self, content: bytes) -> object:
+    def _exchange(self, image: Image) -> object:
         too_slow = PermanentError(Reason.TOO_SLOW, f"not examined within {self.timeout_s:g} s")
         try:
-            self.connection.send(content)
+            self.connection.send(image)
             return self._receive(self.timeout_s + _GRACE_S)
         except TimeoutError:
             raise too_slow from None
