@@ -19,11 +19,18 @@ def test_help_has_an_example(command: str) -> None:
     assert f"digiscope-cloud {command}" in result.output
 
 
-@pytest.mark.parametrize("name", ["paper-cnn", "cloud", "edge", "edge-folds"])
-def test_committed_configs_are_valid(name: str) -> None:
-    config = settings_file.load(TrainingConfig, CONFIGS / f"{name}.yaml")
+COMMITTED = {
+    path.stem: settings_file.load(TrainingConfig, path) for path in CONFIGS.glob("*.yaml") if path.stem != "tune"
+}
+
+
+@pytest.mark.parametrize("config", COMMITTED.values(), ids=COMMITTED)
+def test_committed_configs_are_valid_and_what_they_build_on_is_committed(config: TrainingConfig) -> None:
     assert config.epochs > 0
     assert config.intended_use
+    teachers = config.distillation.teachers if config.distillation else ()
+    needed = {*config.companions, *teachers, config.network.start_from} - {"", "imagenet"}
+    assert needed <= {each.id for each in COMMITTED.values()}
 
 
 def test_report_says_which_command_makes_its_run(tmp_path: Path) -> None:
