@@ -8,7 +8,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from digiscope_shared.mqtt import packets
 from digiscope_shared.mqtt.byte_window import ByteWindow
-from digiscope_shared.mqtt.link import _TolerantClient
+from digiscope_shared.mqtt.tolerant_client import TolerantClient
 from tests.fuzz.mutation import mutated
 from tests.fuzz.target import Target
 from tests.fuzz.targets.messages import ATTRIBUTES
@@ -17,7 +17,7 @@ from tests.fuzz.targets.messages import ATTRIBUTES
 def check_packet(content: bytes) -> str | None:
     """Read it as QoS 0 or 1: a message comes out, or the link ends in order."""
     received: list[packets.IncomingMessage] = []
-    client: Any = _TolerantClient(
+    client: Any = TolerantClient(
         ByteWindow(None), CallbackAPIVersion.VERSION2, "fuzz", protocol=MQTTv5, manual_ack=True
     )
     client.on_message = lambda _client, _userdata, message: received.append(packets.incoming(message))

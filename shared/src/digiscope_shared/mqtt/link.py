@@ -9,25 +9,20 @@ import contextlib
 import select
 import socket
 import ssl
-import struct
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
-import structlog
 from paho.mqtt import client as paho
 from paho.mqtt.client import MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from digiscope_shared.codec import Envelope
-from digiscope_shared.errors import PermanentError
 from digiscope_shared.mqtt.byte_window import ByteWindow
 from digiscope_shared.mqtt.link_status import LinkState, LinkStatus
 from digiscope_shared.mqtt.packets import (
@@ -35,12 +30,10 @@ from digiscope_shared.mqtt.packets import (
     incoming,
     new_properties,
     packet_bytes,
-    read_damaged_publish,
     will_properties,
 )
 from digiscope_shared.mqtt.settings import MqttSettings
-
-_log = structlog.get_logger()
+from digiscope_shared.mqtt.tolerant_client import TolerantClient
 
 # What Python needs around one message, beside its bytes: a flood of small ones must fill the window too.
 _OBJECTS_BYTES: Final = 2048
@@ -97,7 +90,7 @@ class Link:
         self._clean_start = clean_start
         self._events: deque[LinkEvent] = deque()
         self._ended = False
-        self._client = _TolerantClient(
+        self._client = TolerantClient(
             window, CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv5, manual_ack=True, reconnect_on_failure=False
         )
         self._client.connect_timeout = settings.connect_timeout_s
@@ -268,55 +261,3 @@ class Link:
                 self._wake()
 
         return ack
-
-
-class _TolerantClient(paho.Client):
-    """A paho client that stops reading while the window is full, and survives damaged strings.
-
-    paho's reader ends the link at a string that the broker lets through, and would meet it again on the next.
-    """
-
-    def __init__(self, window: ByteWindow, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._window = window
-        self._unheard_ping_s = 0.0
-        self.certificate_alert = ""
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        if self._window.full:
-            # As if nothing had come: the kernel's buffers fill, and then the broker holds back.
-            raise BlockingIOError
-        try:
-            return super()._sock_recv(bufsize)
-        except ssl.SSLError as error:
-            # Such as SSLV3_ALERT_CERTIFICATE_REVOKED; paho tells nobody.
-            _, _, alert = (error.reason or "").partition("_ALERT_")
-            if "CERTIFICATE" in alert or "CA" in alert:
-                self.certificate_alert = alert.lower().replace("_", " ")
-            raise
-
-    def keep_alive_unheard(self) -> MQTTErrorCode:
-        """While nothing is read, the broker's answers to pings wait behind the messages: ping, and don't expect."""
-        now_s = time.monotonic()
-        if now_s - self._unheard_ping_s > self._keepalive / 2:
-            self._unheard_ping_s = now_s
-            self._send_pingreq()
-        self._ping_t = 0.0
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
-
-    def obey(self, receive_maximum: int) -> None:
-        # paho ignores what CONNACK says and sends 20 at a time; its own setter works only before the connection.
-        self._max_inflight_messages = receive_maximum
-
-    def _handle_publish(self) -> MQTTErrorCode:
-        try:
-            return super()._handle_publish()
-        except (MQTTException, UnicodeDecodeError, struct.error, LookupError) as error:
-            qos = (self._in_packet["command"] & 0x06) >> 1
-            try:
-                message = read_damaged_publish(bytes(self._in_packet["packet"]), qos=qos)
-            except PermanentError:
-                return MQTTErrorCode.MQTT_ERR_PROTOCOL
-            _log.warning("mqtt_message_damaged", mqtt_topic=message.topic, error=str(error))
-            self._handle_on_message(message)
-            return MQTTErrorCode.MQTT_ERR_SUCCESS
