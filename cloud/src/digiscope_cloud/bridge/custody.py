@@ -143,16 +143,15 @@ def record_of(part: Part, image: StoredObject, *, uri_prefix: str, stored_at: st
     )
 
 
-def record_envelope(record: CaptureRecord, *, asked_again: bool = False) -> Envelope:
-    """Return the message for the worker, with a hint where the device waits and an answer may be there by now."""
+def record_envelope(record: CaptureRecord) -> Envelope:
+    """Return the message for the worker."""
     attributes = {
         "schema": record.SCHEMA,
         "device_id": record.device_id,
         "capture_id": record.capture_id,
         "traceparent": record.traceparent,
     }
-    hint = {"asked_again": "1"} if asked_again else {}
-    return Envelope(attributes=attributes | hint, body=codec.encode_json(record))
+    return Envelope(attributes=attributes, body=codec.encode_json(record))
 
 
 def stored_receipt(part: Part) -> Receipt:

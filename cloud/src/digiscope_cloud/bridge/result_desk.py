@@ -33,7 +33,7 @@ class ResultDesk:
         results = [stored.name for stored in self._store.list(object_names.results_prefix(request.capture_id))]
         _log.info("result_asked_for", capture_id=request.capture_id, results=len(results))
         if not results:
-            self._publisher.publish(PubsubTopic.CAPTURES, custody.record_envelope(record, asked_again=True))
+            self._publisher.publish(PubsubTopic.CAPTURES, custody.record_envelope(record))
         for name in results:
             body, _ = self._store.read(name)
             self._downlink.publish(str(DeviceTopic(device_id=device_id, channel=Channel.RESULTS)), _envelope(body))
