@@ -7,7 +7,7 @@ import pytest
 
 from digiscope_cloud.learning.config import Network
 from digiscope_cloud.learning.networks import efficientnet_lite, paper_cnn
-from digiscope_cloud.learning.networks.efficientnet_lite import Exits, Size
+from digiscope_cloud.learning.networks.efficientnet_lite import Exits
 from digiscope_cloud.learning.networks.registry import start_weights
 from digiscope_cloud.learning.torch_state_dict import read_state_dict
 from digiscope_shared.errors import SettingsError
@@ -17,18 +17,14 @@ def test_the_papers_network_has_its_parameters() -> None:
     assert paper_cnn.build().count_params() == 182_663
 
 
-@pytest.mark.parametrize(
-    ("size", "exits", "parameters"),
-    [(0, "early", 402_119), (0, "late", 3_421_991), (2, "early", 628_919), (2, "late", 4_878_135)],
-)
-def test_the_exits_have_their_parameters(size: Size, exits: Exits, parameters: int) -> None:
-    assert efficientnet_lite.build(7, size=size, exits=exits).count_params() == parameters
+@pytest.mark.parametrize(("exits", "parameters"), [("early", 402_119), ("late", 3_421_991)])
+def test_the_exits_have_their_parameters(exits: Exits, parameters: int) -> None:
+    assert efficientnet_lite.build(7, exits=exits).count_params() == parameters
 
 
-@pytest.mark.parametrize("size", [0, 2])
-def test_every_weight_of_imagenet_but_its_classifier_finds_its_layer(size: Size) -> None:
-    path = efficientnet_lite.imagenet_weights(size)
-    model, state = efficientnet_lite.build(7, size=size), read_state_dict(path)
+def test_every_weight_of_imagenet_but_its_classifier_finds_its_layer() -> None:
+    path = efficientnet_lite.imagenet_weights()
+    model, state = efficientnet_lite.build(7), read_state_dict(path)
     efficientnet_lite.load_imagenet(model, path)
     weights = {name.removesuffix(".weight") for name in state if name.endswith(".weight")}
     layers = {layer.name for layer in model.layers if layer.weights}

@@ -27,8 +27,8 @@ class Augmentation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    name: Literal["paper-cnn", "efficientnet-lite0", "efficientnet-lite2"]
-    # Of EfficientNet-Lite: the whole, the blocks before its early exit, or both trained in one pass, whose mean serves.
+    name: Literal["paper-cnn", "efficientnet-lite0"]
+    # Of EfficientNet-Lite0: the whole, its first nine blocks, or both trained in one pass, whose mean serves.
     exits: Literal["late", "early", "both"] = "late"
     dropout: float = 0.0
     drop_path: float = 0.0

