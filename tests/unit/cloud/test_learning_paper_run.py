@@ -37,7 +37,9 @@ def test_a_run_leaves_a_leaky_bundle_and_a_record(tmp_path: Path, *, augmented: 
     found = audit_paper(outcome.split, paper_inputs(DATASET), EXAMPLES, outcome.dense_probabilities.argmax(axis=1))
     save_record(tmp_path, outcome, found)
     assert load_record(tmp_path).heads.keys() == {"Dense", "SVM"}
-    assert package_paper(outcome, DATASET, tmp_path / "bundle").manifest.leaky
+    manifest = package_paper(outcome, DATASET, tmp_path / "bundle").manifest
+    assert manifest.leaky
+    assert manifest.training["augmented"] is augmented
 
 
 def test_views_change_what_is_learnt(tmp_path: Path) -> None:

@@ -39,7 +39,13 @@ def package_paper(outcome: PaperOutcome, dataset: Dataset, folder: Path) -> Mode
         metrics=evaluate(split.test_codes, outcome.dense_probabilities, CODES, groups, bootstraps=200),
         licence="CC BY-NC 4.0",
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        training={"network": "paper-cnn", "epochs": len(outcome.history["loss"]), "batch": 128, "optimizer": "Adam"},
+        training={
+            "network": "paper-cnn",
+            "epochs": len(outcome.history["loss"]),
+            "batch": 128,
+            "optimizer": "Adam",
+            "augmented": outcome.augmented,
+        },
     )
     flat = convert(outcome.model, SPEC, "float32", None)
     facts = CardFacts(

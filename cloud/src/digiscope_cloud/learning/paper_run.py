@@ -38,6 +38,7 @@ class PaperOutcome:
     test_loss: float
     train_s: float
     sample_ms: float
+    augmented: bool
 
 
 def run_paper(dataset: Dataset, run_dir: Path, *, epochs: int = EPOCHS, augmented: bool = False) -> PaperOutcome:
@@ -75,6 +76,7 @@ def run_paper(dataset: Dataset, run_dir: Path, *, epochs: int = EPOCHS, augmente
         test_loss=float(-np.log(np.maximum(chosen, 1e-12)).mean()),
         train_s=clock.total_s,
         sample_ms=_sample_ms(model, inputs),
+        augmented=augmented,
     )
 
 
